@@ -1,0 +1,33 @@
+//! Every bound of the server in one table: what is limited, its unit, and what happens beyond it.
+
+/// UTF-8 bytes of one key. Beyond: the request is refused. Source: Firebase, usage limits.
+pub const KEY_BYTES_MAX: usize = 768;
+/// Segments of a path, counted from the root, values included. Beyond: refused. Source: Firebase.
+pub const DEPTH_MAX: usize = 32;
+/// UTF-8 bytes of one string value. Beyond: refused. Source: Firebase.
+pub const STRING_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// Bytes of one REST request body, after decompression. Beyond: 413. Source: Firebase (256 MB).
+pub const REQUEST_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Bytes of one session request body. Beyond: 413.
+pub const SESSION_REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Requests in one session POST. Beyond: 400.
+pub const SESSION_REQUESTS_MAX: usize = 1_000;
+/// Bytes of one REST answer. Beyond: 400. Source: Firebase (256 MB).
+pub const RESPONSE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Bytes of a request's head (line and headers). Beyond: 431.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes waiting for one event stream. Beyond: the slow-reader rule (fold a value stream into one snapshot, or close).
+pub const OUTBOX_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Writes waiting for a database's writer. Beyond: the asker waits for a place (back-pressure, nothing is dropped).
+pub const WRITER_QUEUE_MAX: usize = 1_024;
+/// Operations in one commit. Beyond: they go into the next one.
+pub const BATCH_OPERATIONS_MAX: usize = 256;
+/// Listeners of one session. Beyond: the listen is refused.
+pub const SESSION_LISTENERS_MAX: usize = 1_000;
+/// Armed onDisconnect places of one session. Beyond: refused.
+pub const SESSION_ARMED_MAX: usize = 10_000;
+/// Bytes of replaced data kept beside a log record, so that child event streams can resume. Beyond: none are kept
+/// for that record, and a stream that would have to resume across it gets a `reset`.
+pub const UNDO_BYTES_MAX: usize = 64 * 1024;
+/// Open databases of one process in emulator mode. Beyond: 503 until one closes.
+pub const DATABASES_MAX: usize = 10_000;

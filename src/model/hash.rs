@@ -1,0 +1,3 @@
+//! The node hash: what transactions compare, and the `ETag` of REST.
+//!
+//! Source: Firebase realtime protocol 12.1.

@@ -1,0 +1,3 @@
+//! Push ids: 20 characters that sort by creation time.
+//!
+//! Source: Firebase realtime protocol 17.

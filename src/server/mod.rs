@@ -1,0 +1,1 @@
+//! Configuration, listener, router and life cycle: what makes the rooms one running server.
