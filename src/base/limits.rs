@@ -31,3 +31,20 @@ pub const SESSION_ARMED_MAX: usize = 10_000;
 pub const UNDO_BYTES_MAX: usize = 64 * 1024;
 /// Open databases of one process in emulator mode. Beyond: 503 until one closes.
 pub const DATABASES_MAX: usize = 10_000;
+/// Bytes per second are not limited, but silence is: seconds a request body may pause. Beyond: 408, and the connection ends.
+pub const BODY_IDLE_SECONDS: u64 = 30;
+/// Seconds a request's head may take to arrive, or an idle connection may stay without a next request. Beyond: closed.
+pub const HEAD_SECONDS: u64 = 30;
+/// Open connections of one process. Beyond: no more are accepted until one ends; newcomers wait in the kernel's queue.
+pub const CONNECTIONS_MAX: usize = 20_000;
+/// Seconds of silence after which the kernel asks whether a peer is still there, and seconds between such questions.
+pub const PROBE_IDLE_SECONDS: u64 = 10;
+pub const PROBE_INTERVAL_SECONDS: u64 = 5;
+/// Seconds for which a peer may leave sent bytes or questions unacknowledged, or its receive window shut. Beyond: the
+/// kernel ends the connection. Bytes sent just before the first question count from then: 10 + 18 s stay below 30 s.
+pub const UNACKNOWLEDGED_SECONDS: u64 = 18;
+/// Seconds for which a closing connection still takes (and discards) what its peer sends, so that the peer can read the
+/// last answer. Beyond: it is reset.
+pub const LINGER_SECONDS: u64 = 2;
+/// Seconds that running requests get to finish when the server is told to stop. Beyond: they are cut off.
+pub const DRAIN_SECONDS: u64 = 10;

@@ -91,4 +91,3 @@ pub trait Encoder: Send + Sync {
     /// Together with the JSON they are what [`Encoder::encode`] writes for a `Put` at `/` without a position.
     fn snapshot_frame(&self) -> (Vec<u8>, Vec<u8>);
 }
-

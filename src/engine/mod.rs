@@ -1,1 +1,41 @@
-//! The engine.
+//! The engine: the one vocabulary that all protocols speak: read, listen, write, onDisconnect.
+//!
+//! Knows nothing of HTTP, frames or JSON envelopes; protocols hand in an [`Encoder`] and get bytes delivered in order.
+//!
+//! - `databases`: opens databases by name, closes them
+//! - `database`: the front of one database; `writer`: its one writer, a thread
+//! - `request`: what may be asked of the writer, and what it answers
+//! - `settle`: server values, push ids and preconditions become a record
+//! - `feed`: listeners that want the same events share one feed; `listeners`: feeds by path
+//! - `view`, `window`: ordered views for queries and child events; `replay`: resuming them from the log
+//! - `session`: presence; `on_disconnect`: what runs when it ends
+//! - `event`: what listeners are told
+
+mod database;
+mod databases;
+pub mod event;
+mod feed;
+mod first;
+mod listeners;
+mod on_disconnect;
+mod project;
+mod replay;
+mod request;
+mod rows;
+mod session;
+mod settle;
+mod snapshot;
+mod view;
+mod window;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use database::{Database, Listener};
+pub use databases::{DatabaseError, Engine, EngineConfig};
+pub use event::{Encoder, Event, EventType, EventTypes, Position};
+pub use request::{Arm, ListenRequest, Resume, Shape, Unavailable, WriteError, WriteRequest, Written};
+pub use session::{Attachment, Session, SessionError};
+
+pub use crate::store::{Durability, Options as StoreOptions, Snapshot, StoreError, Tree};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::event::{Encoder, EventTypes};
-use crate::model::{Change, Node, Path, Query, Write};
+use crate::model::{Change, Draft, Node, Path, Query, Write};
 use crate::transport::Outbox;
 
 /// A write with its conditions.
@@ -35,10 +35,10 @@ pub enum WriteError {
     Stale { current: Node, etag: String },
     /// It would touch more than `rows_max` rows.
     TooBig,
-    /// A priority for a place where a server value or type does not allow it.
+    /// It breaks a limit or rule that only the writer can check; the text says which.
     Invalid(String),
     /// The database is closing, or its disk fails. It was certainly not done.
-    Unavailable(String),
+    Unavailable,
 }
 
 impl fmt::Display for WriteError {
@@ -48,12 +48,34 @@ impl fmt::Display for WriteError {
             Self::TooBig => {
                 f.write_str("Data to write exceeds the maximum size that can be modified with a single request.")
             }
-            Self::Invalid(text) | Self::Unavailable(text) => f.write_str(text),
+            Self::Invalid(text) => f.write_str(text),
+            Self::Unavailable => Unavailable.fmt(f),
         }
     }
 }
 
 impl std::error::Error for WriteError {}
+
+/// A change to what a session has armed.
+#[derive(Clone, Debug)]
+pub enum Arm {
+    /// Remember these values, each at its absolute path.
+    Set(Vec<(Path, Draft)>),
+    /// Forget everything at and below the path.
+    Cancel(Path),
+}
+
+/// The database is closing or its disk fails; nothing was registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unavailable;
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Service temporarily unavailable")
+    }
+}
+
+impl std::error::Error for Unavailable {}
 
 /// What a listener wants.
 #[derive(Clone)]
@@ -75,6 +97,20 @@ pub struct Resume {
     pub seq: u64,
     /// Events of record `seq` that it still has to get come after this part; `None`: it has them all.
     pub part: Option<u32>,
+}
+
+impl Resume {
+    /// Reads `<epoch>-<sequence>` or `<epoch>-<sequence>-<part>`. The epoch has no `-` in it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.trim().split('-');
+        let epoch = parts.next().filter(|epoch| !epoch.is_empty())?.to_owned();
+        let seq = parts.next()?.parse().ok()?;
+        let part = match parts.next() {
+            Some(part) => Some(part.parse().ok()?),
+            None => None,
+        };
+        parts.next().is_none().then_some(Self { epoch, seq, part })
+    }
 }
 
 /// The two kinds of listener.

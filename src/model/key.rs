@@ -105,17 +105,20 @@ fn parse_int(text: &str) -> Option<i32> {
     i32::try_from(if text.starts_with('-') { -magnitude } else { magnitude }).ok()
 }
 
+/// Key order for any two texts, legal keys or not.
+pub fn cmp_text(a: &str, b: &str) -> Ordering {
+    match (parse_int(a), parse_int(b)) {
+        // `-0` and `00` tie in the SDKs' order; the text decides, so that the order is total.
+        (Some(x), Some(y)) => x.cmp(&y).then(a.len().cmp(&b.len())).then_with(|| a.cmp(b)),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => cmp_utf16(a, b),
+    }
+}
+
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
-        match (self.as_int(), other.as_int()) {
-            (Some(a), Some(b)) => {
-                // `-0` and `00` tie in the SDKs' order; the text decides, so that the order is total.
-                a.cmp(&b).then(self.0.len().cmp(&other.0.len())).then_with(|| self.0.cmp(&other.0))
-            }
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => cmp_utf16(&self.0, &other.0),
-        }
+        cmp_text(&self.0, &other.0)
     }
 }
 

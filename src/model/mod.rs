@@ -13,6 +13,8 @@
 //! - `walk`: a tree as a sequence of steps, from which text, hashes and nodes are made
 //! - `push_id`: keys that sort by creation time
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
 pub mod change;
 pub mod hash;
 pub mod json;

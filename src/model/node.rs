@@ -74,6 +74,14 @@ impl Node {
         path.keys().iter().try_fold(self, |node, key| node.child(key)).filter(|node| !node.is_empty())
     }
 
+    /// The node at `path` below this one, to change it in place. It must not be emptied so.
+    pub(super) fn at_mut(&mut self, path: &Path) -> Option<&mut Self> {
+        path.keys().iter().try_fold(self, |node, key| match node {
+            Self::Inner(inner) => inner.children.get_mut(key),
+            _ => None,
+        })
+    }
+
     /// Children in key order.
     pub fn children(&self) -> impl Iterator<Item = (&Key, &Self)> {
         let children = match self {

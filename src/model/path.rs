@@ -62,6 +62,7 @@ impl Path {
         &self.0
     }
 
+    #[expect(clippy::len_without_is_empty, reason = "called is_root")]
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -1,9 +1,13 @@
 //! Queries: which children of a node, in which order.
 //!
-//! Source: Firebase realtime protocol 10; REST reference 6.
+//! Source: Firebase realtime protocol 10; REST reference 6. `params` reads them from REST parameters.
+
+mod params;
 
 use std::cmp::Ordering;
 
+pub use self::params::QueryError;
+use super::key::cmp_text;
 use super::order::{IndexValue, Place};
 use super::{Key, Node, Path, Scalar};
 
@@ -64,13 +68,13 @@ impl Query {
 
     /// Whether a place lies within the bounds. The limit is the window's business.
     pub fn contains(&self, place: &Place) -> bool {
-        let after_start = self.start.as_ref().is_none_or(|bound| match bound.cmp_place(place, BoundKey::Min) {
+        let after_start = self.start.as_ref().is_none_or(|bound| match bound.cmp_place(place, &BoundKey::Min) {
             Ordering::Less => true,
             Ordering::Equal => bound.inclusive,
             Ordering::Greater => false,
         });
         after_start
-            && self.end.as_ref().is_none_or(|bound| match bound.cmp_place(place, BoundKey::Max) {
+            && self.end.as_ref().is_none_or(|bound| match bound.cmp_place(place, &BoundKey::Max) {
                 Ordering::Greater => true,
                 Ordering::Equal => bound.inclusive,
                 Ordering::Less => false,
@@ -102,11 +106,11 @@ impl Index {
 
 impl Bound {
     /// Compares this bound with a place; a missing key counts as `default`.
-    fn cmp_place(&self, place: &Place, default: BoundKey) -> Ordering {
-        self.value.cmp(&place.value).then_with(|| match self.key.as_ref().unwrap_or(&default) {
+    fn cmp_place(&self, place: &Place, default: &BoundKey) -> Ordering {
+        self.value.cmp(&place.value).then_with(|| match self.key.as_ref().unwrap_or(default) {
             BoundKey::Min => Ordering::Less,
             BoundKey::Max => Ordering::Greater,
-            BoundKey::Text(text) => Key::trusted(text).cmp(&place.key),
+            BoundKey::Text(text) => cmp_text(text, place.key.as_str()),
         })
     }
 }

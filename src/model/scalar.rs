@@ -58,12 +58,12 @@ impl Scalar {
         }
     }
 
-    /// The value order: false, true, numbers, strings.
+    /// The value order: false, true, numbers, strings. Integers compare as their nearest doubles, as every client does
+    /// it, so different ones beyond 2^53 can be equal here.
     pub fn cmp_value(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
             (Self::String(a), Self::String(b)) => cmp_utf16(a, b),
-            (Self::Int(a), Self::Int(b)) => a.cmp(b),
             (a, b) => match (a.as_f64(), b.as_f64()) {
                 (Some(x), Some(y)) => x.total_cmp(&y),
                 _ => a.class().cmp(&b.class()),

@@ -2,7 +2,7 @@
 //!
 //! Source: Firebase realtime protocol 11.8.
 
-use super::{Path, Scalar};
+use super::{Draft, Node, Path, Scalar, Value};
 use crate::base::Millis;
 
 /// What `{".sv": ...}` asks for.
@@ -45,5 +45,30 @@ impl ServerValue {
                 (None, by) => by.clone(),
             },
         }
+    }
+}
+
+impl Draft {
+    /// Fills in the server values. `before` gives what stood at a place (relative to this draft) before the write: the
+    /// value of a leaf, or with [`Slot::Priority`] its priority; it is asked for increments only.
+    pub fn settle(self, mut before: impl FnMut(&Path, Slot) -> Option<Scalar>, now: Millis) -> Value {
+        let mut value = self.value;
+        for Placeholder { path, slot, server_value } in self.placeholders {
+            let old = match server_value {
+                ServerValue::Timestamp => None,
+                ServerValue::Increment(_) => before(&path, slot),
+            };
+            let settled = server_value.settle(old.as_ref(), now);
+            match (&mut value, slot) {
+                (Value::Priority(priority), _) => *priority = Some(settled),
+                (Value::Node(node), Slot::Priority) => node.set_priority(path.keys(), Some(settled)),
+                (Value::Node(node), Slot::Value) => {
+                    if let Some(Node::Leaf { value, .. }) = node.at_mut(&path) {
+                        *value = settled;
+                    }
+                }
+            }
+        }
+        value
     }
 }

@@ -4,7 +4,28 @@
 //! snapshot. Knows nothing of listeners, rules or protocols, and never reads the clock.
 //!
 //! - `encode`: a path as bytes whose order is Firebase key order; a scalar as an SQLite value
-//! - `open`: pragmas, migrations, refusal of damaged or newer files
+//! - `open`: pragmas, migrations, refusal of foreign, damaged or newer files
 //! - `writer`: batches: append to the log, apply to the tree, arm onDisconnect writes
-//! - `tree`: reads within a snapshot; `readers`: the pool
-//! - `log`: records as text, what they replaced, retention
+//! - `apply`: what a change does to the rows
+//! - `tree`: reads within a snapshot; `scan`: the moving cursor below them; `children`: neighbours, arrays, index values
+//! - `readers`: the pool of snapshots
+//! - `log`: records and what they replaced as text, retention
+//! - `error`: why a file could not be opened; why an operation failed
+
+mod apply;
+mod children;
+mod encode;
+mod error;
+mod log;
+mod open;
+mod readers;
+mod scan;
+mod tree;
+mod writer;
+
+pub use error::{OpenError, StoreError};
+pub use log::{LogEntry, Row, UndoRow};
+pub use open::{Durability, Options, open};
+pub use readers::{Readers, Snapshot};
+pub use tree::Tree;
+pub use writer::{Applied, Armed, Batch, Writer};

@@ -28,7 +28,7 @@ export class Beaconfire {
   #output = '';
 
   /**
-   * Starts a server. Without `data` it keeps nothing (`--ephemeral`); `port` 0 picks a free one; `args` are further flags.
+   * Starts a server. Without `data` it keeps nothing (`--ephemeral`); `port` 0 picks a free one; `args` are more flags.
    * Resolves when the server has written its port file, which it does once it listens.
    */
   static async start({ data, port = 0, args = [] } = {}) {

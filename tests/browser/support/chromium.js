@@ -12,7 +12,7 @@ const ARGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
-  // Two pages of one machine shall find each other over loopback, by address: there is no mDNS and no STUN on a build machine.
+  // Two pages of one machine shall find each other by address: a build machine has neither mDNS nor STUN.
   '--allow-loopback-in-peer-connection',
   '--disable-features=WebRtcHideLocalIpsWithMdns,HttpsUpgrades,MediaRouter,OptimizationHints,Translate',
   // No page and no library reaches beyond this machine, whatever it asks for.

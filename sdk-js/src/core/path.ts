@@ -1,0 +1,30 @@
+// Paths: places in the tree, as lists of keys. What a key may contain is checked in `validate.ts`.
+
+/** Keys from the root down; none for the root. */
+export type Path = readonly string[];
+
+export const ROOT: Path = [];
+
+/** Data that only the client knows lives below this key; nothing of it goes over the wire. */
+export const INFO = '.info';
+
+/** Splits at `/`; empty segments are dropped, so `//a///b/` is `/a/b`. */
+export function parsePath(text: string): Path {
+  return text.split('/').filter((key) => key !== '');
+}
+
+/** `/a/b`, and `/` for the root. */
+export function pathText(path: Path): string {
+  return `/${path.join('/')}`;
+}
+
+/** `path` as seen from `above`; `null` if it is not at or below it. */
+export function below(path: Path, above: Path): Path | null {
+  return above.every((key, i) => path[i] === key) ? path.slice(above.length) : null;
+}
+
+/** Whether a change at one of the two places can be seen from the other. */
+export function related(a: Path, b: Path): boolean {
+  const [short, long] = a.length < b.length ? [a, b] : [b, a];
+  return below(long, short) !== null;
+}

@@ -1,0 +1,92 @@
+// Requests on their way: in order, numbered when they leave, in batches of which one is under way at a time.
+
+import type { Json } from '../core/json.ts';
+
+export interface Reply {
+  readonly n?: number;
+  readonly status: 'ok' | 'stale' | 'error';
+  readonly data?: Json;
+  readonly etag?: string;
+  readonly error?: string;
+}
+
+export interface Request {
+  /** The request as `docs/sessions.md` has it, without `n`. */
+  readonly body: object;
+  /**
+   * What a new session does with it. `repeat`: sends it again if it was not answered. `drop`: forgets it, because it
+   * concerned the old session. `fail`: fails it if it was under way, because nobody knows whether it was done.
+   */
+  readonly onNewSession: 'repeat' | 'drop' | 'fail';
+  /** Told the number under which it leaves; infinity when it has to leave once more. */
+  numbered?(n: number): void;
+  settle(reply: Reply): void;
+}
+
+/** Enough for any burst of small writes; a single larger request travels alone. */
+const BATCH_CHARS_MAX = 256 * 1024;
+const BATCH_REQUESTS_MAX = 1000;
+
+export class Outbox {
+  #queue: Request[] = [];
+  #underWay: { requests: Map<number, Request>; text: string } | null = null;
+  /** Rises for good, also over sessions: a write of an old session is then older than all that is sent in a new one. */
+  #n = 0;
+
+  add(request: Request): void {
+    this.#queue.push(request);
+  }
+
+  /** The batch to send now: the unanswered one once more, letter for letter, or the next; `null` if there is nothing. */
+  batch(): string | null {
+    if (this.#underWay === null && this.#queue.length > 0) this.#underWay = this.#take();
+    return this.#underWay?.text ?? null;
+  }
+
+  #take(): { requests: Map<number, Request>; text: string } {
+    const requests = new Map<number, Request>();
+    const texts: string[] = [];
+    let chars = 0;
+    for (const request of this.#queue.slice(0, BATCH_REQUESTS_MAX)) {
+      const text = JSON.stringify({ n: this.#n + 1, ...request.body });
+      chars += text.length;
+      if (texts.length > 0 && chars > BATCH_CHARS_MAX) break;
+      this.#n += 1;
+      request.numbered?.(this.#n);
+      requests.set(this.#n, request);
+      texts.push(text);
+    }
+    this.#queue.splice(0, texts.length);
+    return { requests, text: `[${texts.join()}]` };
+  }
+
+  /** The answer to `batch`. One that comes too late, after `restart`, is ignored. */
+  answered(batch: string, replies: readonly Reply[]): void {
+    const requests = this.#finish(batch);
+    const byNumber = new Map(replies.map((reply) => [reply.n, reply]));
+    for (const [n, request] of requests) request.settle(byNumber.get(n) ?? { status: 'error', error: 'no reply' });
+  }
+
+  /** The server will not have `batch`, and would not have it a second time. */
+  refused(batch: string, error: string): void {
+    for (const request of this.#finish(batch).values()) request.settle({ status: 'error', error });
+  }
+
+  #finish(batch: string): Map<number, Request> {
+    if (this.#underWay?.text !== batch) return new Map();
+    const { requests } = this.#underWay;
+    this.#underWay = null;
+    return requests;
+  }
+
+  /** A new session: `first` goes before all that still waits. */
+  restart(first: readonly Request[]): void {
+    const underWay = [...(this.#underWay?.requests.values() ?? [])];
+    this.#underWay = null;
+    const doubtful = underWay.filter(({ onNewSession }) => onNewSession === 'fail');
+    const waiting = [...underWay.filter((request) => !doubtful.includes(request)), ...this.#queue];
+    this.#queue = [...first, ...waiting.filter(({ onNewSession }) => onNewSession !== 'drop')];
+    for (const request of waiting) request.numbered?.(Number.POSITIVE_INFINITY);
+    for (const request of doubtful) request.settle({ status: 'error', error: 'disconnect' });
+  }
+}

@@ -1,0 +1,218 @@
+// A session with the server, kept alive: one event stream, and POSTs beside it.
+//
+// The contract is `docs/sessions.md`. Everything that breaks is answered in one way: the stream is opened again, with
+// backoff, resuming the session if the server still has it. Requests travel only while the stream is up.
+
+import type { Json } from '../core/json.ts';
+import { Backoff } from './backoff.ts';
+import { HttpError, post, readEvents } from './http.ts';
+import { Outbox, type Request } from './outbox.ts';
+import { watchPage } from './page.ts';
+import type { StreamEvent } from './sse.ts';
+
+/** Whom the session serves. */
+export interface SessionHost {
+  /** The requests that go before all others: in a fresh session every listener, else those that have no data yet. */
+  greet(fresh: boolean): Request[];
+  opened(serverTime: number): void;
+  closed(): void;
+  /** Any event but `hello` and `keep-alive`. */
+  heard(event: string, data: Json): void;
+}
+
+/** The server says something at least every 30 s. */
+const SILENCE_MS = 45_000;
+/** A connection that has lasted so long was a good one. */
+const GOOD_MS = 10_000;
+/** How long the end of a session waits for its last requests. */
+const FAREWELL_MS = 5_000;
+
+export class Session {
+  readonly #outbox = new Outbox();
+  readonly #backoff = new Backoff();
+  readonly #url: string;
+  readonly #ns: string;
+  readonly #host: SessionHost;
+  #id: string | null = null;
+  #position = '';
+  /** Aborts the stream of now; `null` while the session is stopped. */
+  #stream: AbortController | null = null;
+  #isUp = false;
+  /** Aborts the POSTs of this connection. */
+  #posts: AbortController | null = null;
+  /** The POST under way, and what comes after it. */
+  #draining: Promise<void> | null = null;
+  /** The end of the session before: a new one begins after it, so that the server sees them in this order. */
+  #farewell: Promise<void> = Promise.resolve();
+  #warned = '';
+
+  /** `ns` of `null`: the server decides by its host name. Nothing happens before `start`. */
+  constructor(origin: string, ns: string | null, host: SessionHost) {
+    this.#url = `${origin}/.beaconfire/sessions`;
+    this.#ns = ns === null ? '' : `ns=${encodeURIComponent(ns)}`;
+    this.#host = host;
+    let wasRunning = false;
+    watchPage({
+      online: () => this.#reconnect(),
+      visible: () => this.#backoff.hurry(),
+      leave: () => {
+        wasRunning = this.#stream !== null;
+        this.#leave();
+      },
+      back: () => wasRunning && this.start(),
+    });
+  }
+
+  /** Connects, and stays connected until `stop`. */
+  start(): void {
+    if (this.#stream === null) void this.#run();
+  }
+
+  /** Ends the session: the server runs its onDisconnect writes. What is not answered waits for the next `start`. */
+  stop(): void {
+    const draining = this.#draining ?? Promise.resolve();
+    const id = this.#id;
+    if (id !== null) this.#farewell = draining.then(() => this.#sayGoodbye(id)).catch(() => {});
+    this.#end();
+  }
+
+  /** What the program asked for before `stop` still goes out, as it would on a socket. */
+  async #sayGoodbye(id: string): Promise<void> {
+    const signal = AbortSignal.timeout(FAREWELL_MS);
+    for (let batch = this.#outbox.batch(); batch !== null; batch = this.#outbox.batch()) {
+      this.#outbox.answered(batch, JSON.parse(await post(this.#to(`/${id}`), batch, signal)).replies);
+    }
+    await post(this.#to(`/${id}/close`), '', signal);
+  }
+
+  /** Queues a request. Those of one turn of the program leave together. */
+  send(request: Request): void {
+    this.#outbox.add(request);
+    this.#drain();
+  }
+
+  /** As `stop`, for a page that is about to be gone: what has not arrived is handed to the browser. */
+  #leave(): void {
+    const id = this.#id;
+    if (id !== null && typeof navigator !== 'undefined' && navigator.sendBeacon) {
+      const batch = this.#outbox.batch();
+      if (batch !== null) navigator.sendBeacon(this.#to(`/${id}`), batch);
+      navigator.sendBeacon(this.#to(`/${id}/close`), '');
+    }
+    this.#end();
+    this.#posts?.abort();
+  }
+
+  #end(): void {
+    this.#id = null;
+    const stream = this.#stream;
+    this.#stream = null;
+    stream?.abort();
+    this.#backoff.hurry();
+    this.#down();
+  }
+
+  /** Opens the stream again and again, until the session is stopped. */
+  async #run(): Promise<void> {
+    let stream = new AbortController();
+    this.#stream = stream;
+    await this.#farewell;
+    while (this.#stream === stream) {
+      stream = new AbortController();
+      this.#stream = stream;
+      const [since, id] = [Date.now(), this.#id];
+      const url = id === null ? this.#to('') : this.#to(`/${id}`, `lastEventId=${encodeURIComponent(this.#position)}`);
+      const error = await readEvents(url, stream, SILENCE_MS, (event) => this.#heard(event)).catch((error) => error);
+      if (this.#stream !== stream) return;
+      this.#down();
+      if (id !== null && error instanceof HttpError && error.status === 404) {
+        this.#id = null;
+        continue;
+      }
+      this.#warn(error);
+      if (Date.now() - since > GOOD_MS) this.#backoff.reset();
+      await this.#backoff.pause();
+    }
+  }
+
+  #heard({ event, data, id }: StreamEvent): void {
+    if (event === 'hello') this.#hello(JSON.parse(data));
+    else if (event !== 'keep-alive') this.#host.heard(event, JSON.parse(data));
+    if (id !== undefined) this.#position = id;
+  }
+
+  #hello({ session, time, resumed }: Json): void {
+    // What hangs on a connection from before is sent again: the server knows it by its numbers.
+    this.#posts?.abort();
+    this.#posts = new AbortController();
+    this.#draining = null;
+    const fresh = !resumed || session !== this.#id;
+    this.#id = session;
+    const first = this.#host.greet(fresh);
+    if (fresh) this.#outbox.restart(first);
+    else for (const request of first) this.#outbox.add(request);
+    this.#isUp = true;
+    this.#host.opened(time);
+    this.#drain();
+  }
+
+  #down(): void {
+    const wasUp = this.#isUp;
+    this.#isUp = false;
+    if (wasUp) this.#host.closed();
+  }
+
+  #reconnect(): void {
+    this.#backoff.hurry();
+    this.#stream?.abort();
+  }
+
+  #drain(): void {
+    const posts = this.#posts;
+    if (posts === null || !this.#isUp || this.#draining !== null) return;
+    const draining = this.#sendAll(posts).finally(() => {
+      if (this.#draining === draining) this.#draining = null;
+    });
+    this.#draining = draining;
+  }
+
+  /** Sends batch after batch, until nothing waits. */
+  async #sendAll(posts: AbortController): Promise<void> {
+    await null; // what the program still asks for in this turn shall be in the same batch
+    while (this.#isUp && this.#posts === posts) {
+      const batch = this.#outbox.batch();
+      if (batch === null) return;
+      await this.#exchange(batch, posts.signal);
+    }
+  }
+
+  async #exchange(batch: string, signal: AbortSignal): Promise<void> {
+    try {
+      const answer = await post(this.#to(`/${this.#id}`), batch, signal);
+      this.#backoff.reset();
+      this.#outbox.answered(batch, JSON.parse(answer).replies);
+    } catch (error) {
+      if (signal.aborted) return;
+      const status = error instanceof HttpError ? error.status : 0;
+      if (status >= 400 && status < 500 && status !== 404) {
+        this.#outbox.refused(batch, (error as Error).message);
+        return;
+      }
+      // The loop of `#run` goes on, after a pause as long as the failures so far demand.
+      if (status === 404) this.#id = null;
+      this.#down();
+      this.#stream?.abort();
+    }
+  }
+
+  #warn(error: unknown): void {
+    if (!(error instanceof HttpError) || error.message === this.#warned) return;
+    this.#warned = error.message;
+    console.warn(`FIREBASE WARNING: cannot connect to ${this.#url}: ${error.message}`);
+  }
+
+  #to(path: string, parameter = ''): string {
+    const query = [this.#ns, parameter].filter((part) => part !== '').join('&');
+    return `${this.#url}${path}${query && `?${query}`}`;
+  }
+}

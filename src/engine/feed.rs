@@ -1,0 +1,322 @@
+//! A feed: listeners that want exactly the same bytes, and what they are told of each record.
+//!
+//! Two turns per record: [`Feed::prepare`] before it is applied (what must be known of the old tree), [`Feed::events`]
+//! after. An event is encoded once, whatever the number of subscribers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::event::{Encoder, Event, EventType, EventTypes, Position};
+use super::project::{Projection, project, touches};
+use super::request::Shape;
+use super::snapshot::{TreeSource, build_window, window_node};
+use super::view::{ChildEvent, Touched, advance};
+use super::window::Window;
+use crate::model::{Change, Format, Key, Node, Path, Query, Record, Value};
+use crate::store::{Applied, StoreError, Tree};
+use crate::transport::Outbox;
+
+pub(super) struct Feed {
+    pub path: Path,
+    pub query: Query,
+    pub shape: Shape,
+    pub encoder: Arc<dyn Encoder>,
+    /// Which children it holds; absent where everything below the path is told as it is.
+    pub window: Option<Window>,
+    pub subscribers: Vec<Subscriber>,
+}
+
+pub(super) struct Subscriber {
+    pub id: u64,
+    pub outbox: Arc<Outbox>,
+}
+
+/// What a feed must know of the tree before a record is applied.
+#[derive(Default)]
+pub(super) struct Prepared {
+    /// Per change of the record: for one above the listened path, whether it alters what is listened to.
+    above: Vec<bool>,
+    /// Data before, of children in the window that the record touches.
+    before: BTreeMap<Key, Node>,
+}
+
+impl Feed {
+    /// A feed as of the tree now.
+    pub fn new(
+        path: Path,
+        query: Query,
+        shape: Shape,
+        encoder: Arc<dyn Encoder>,
+        tree: &Tree<'_>,
+    ) -> Result<Self, StoreError> {
+        let needs_window = matches!(shape, Shape::Children(_)) || !query.is_whole();
+        let window = if needs_window { Some(build_window(tree, &path, &query)?) } else { None };
+        Ok(Self { path, query, shape, encoder, window, subscribers: Vec::new() })
+    }
+
+    /// Whether a listener with these wishes can share it.
+    pub fn serves(&self, query: &Query, shape: Shape, encoder: &dyn Encoder) -> bool {
+        self.shape == shape && self.query == *query && self.encoder.id() == encoder.id()
+    }
+
+    /// First turn, before `record` is applied to `tree`.
+    pub fn prepare(&self, tree: &Tree<'_>, record: &Record) -> Result<Prepared, StoreError> {
+        let mut prepared = Prepared::default();
+        for change in &record.changes {
+            prepared.above.push(self.alters_from_above(tree, change)?);
+        }
+        let Some(window) = &self.window else { return Ok(prepared) };
+        if !self.needs_before() {
+            return Ok(prepared);
+        }
+        for touched in self.touched_keys(window, record) {
+            if window.contains(&touched) {
+                let node = tree.node(&self.path.child(touched.clone()))?;
+                prepared.before.insert(touched, node);
+            }
+        }
+        Ok(prepared)
+    }
+
+    /// Second turn, after it was applied: the event's bytes, or nothing to tell.
+    pub fn events(
+        &mut self,
+        tree: &Tree<'_>,
+        record: &Record,
+        mut prepared: Prepared,
+        applied: &Applied,
+        epoch: &str,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let above = std::mem::take(&mut prepared.above);
+        let listened = self.path.clone();
+        let differs = |index: usize| match record.changes.get(index) {
+            Some(change) if change.path.len() < listened.len() => above.get(index).copied().unwrap_or(true),
+            _ => applied.changed.get(index).copied().unwrap_or(true),
+        };
+        let touched = record
+            .changes
+            .iter()
+            .enumerate()
+            .any(|(index, change)| touches(&self.path, change, self.shows_priorities()) && differs(index));
+        if !touched {
+            return Ok(None);
+        }
+        let position = Position { epoch, seq: record.seq, part: 0, is_last: true };
+        let Some(mut window) = self.window.take() else {
+            return self.project(tree, record, &differs, &position);
+        };
+        let children = self.touched_children(tree, &window, record, prepared)?;
+        let mut source = TreeSource { tree, path: &self.path };
+        let outcome = advance(&mut window, &self.query, &children, &mut source);
+        self.window = Some(window);
+        let events = outcome?;
+        match self.shape {
+            Shape::Children(types) => self.child_events(tree, &events, types, &position),
+            Shape::Value => self.window_event(tree, record, &events, &differs, &position),
+        }
+    }
+
+    fn shows_priorities(&self) -> bool {
+        self.window.is_some() || self.encoder.format() == Format::Export
+    }
+
+    /// Child listeners that only want additions need no old data; all others compare or show it.
+    fn needs_before(&self) -> bool {
+        match self.shape {
+            Shape::Value => true,
+            Shape::Children(types) => [EventType::ChildRemoved, EventType::ChildMoved, EventType::ChildChanged]
+                .into_iter()
+                .any(|event_type| types.contains(event_type)),
+        }
+    }
+
+    fn alters_from_above(&self, tree: &Tree<'_>, change: &Change) -> Result<bool, StoreError> {
+        match (&change.value, self.path.strip_prefix(&change.path)) {
+            (Value::Node(node), Some(below)) if !below.is_root() => {
+                let empty = Node::Empty;
+                Ok(!tree.equals(&self.path, node.at(&below).unwrap_or(&empty))?)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Children that a record may touch: the named ones, or all when it is written at or above the listened path.
+    fn touched_keys(&self, window: &Window, record: &Record) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for change in &record.changes {
+            if let Some(below) = change.path.strip_prefix(&self.path) {
+                match below.keys().first() {
+                    Some(key) => keys.push(key.clone()),
+                    None => keys.extend(all_keys(window, change, &Path::root())),
+                }
+            } else if let Some(below) = self.path.strip_prefix(&change.path) {
+                keys.extend(all_keys(window, change, &below));
+            }
+        }
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+
+    fn touched_children(
+        &self,
+        tree: &Tree<'_>,
+        window: &Window,
+        record: &Record,
+        mut prepared: Prepared,
+    ) -> Result<BTreeMap<Key, Touched>, StoreError> {
+        let mut children = BTreeMap::new();
+        for key in self.touched_keys(window, record) {
+            let after = match written_child(&self.path, &key, record) {
+                Some(node) => node.clone(),
+                None => tree.node(&self.path.child(key.clone()))?,
+            };
+            let before = prepared.before.remove(&key).unwrap_or_default();
+            children.insert(key, Touched { before, after });
+        }
+        Ok(children)
+    }
+
+    /// A value listener without a window: the record as seen from here.
+    fn project(
+        &self,
+        tree: &Tree<'_>,
+        record: &Record,
+        differs: &dyn Fn(usize) -> bool,
+        position: &Position<'_>,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let mut after = |path: &Path| tree.node(path);
+        let seen = project(&self.path, record, self.shows_priorities(), differs, &mut after)?;
+        Ok(seen.map(|projection| self.encode_projection(&projection, position)))
+    }
+
+    pub fn encode_projection(&self, projection: &Projection<'_>, position: &Position<'_>) -> Bytes {
+        match projection {
+            Projection::Put { path, node } => self.encode(&Event::Put { path, node }, Some(position)),
+            Projection::Patch { path, changes } => self.encode(&Event::Patch { path, changes }, Some(position)),
+        }
+    }
+
+    /// A value listener with a window: what entered, left or changed, as one put or patch.
+    fn window_event(
+        &self,
+        tree: &Tree<'_>,
+        record: &Record,
+        events: &[ChildEvent],
+        differs: &dyn Fn(usize) -> bool,
+        position: &Position<'_>,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let at_or_above = record.changes.iter().any(|change| self.path.starts_with(&change.path));
+        if at_or_above {
+            let node = window_node(tree, &self.path, &self.query)?;
+            return Ok(Some(self.encode(&Event::Put { path: &Path::root(), node: &node }, Some(position))));
+        }
+        let mut changes: Vec<(Path, Node)> = Vec::new();
+        for event in events.iter().filter(|event| event.event_type != EventType::ChildMoved) {
+            let node = if event.event_type == EventType::ChildRemoved { Node::Empty } else { event.node.clone() };
+            changes.push((Path::from_keys(vec![event.key.clone()]), node));
+        }
+        match (changes.as_slice(), events) {
+            ([], _) => Ok(None),
+            // Changed inside, nothing else: the deeper words of the record.
+            ([_], [.., last]) if last.event_type == EventType::ChildChanged => {
+                let own = |index: usize| {
+                    differs(index)
+                        && record
+                            .changes
+                            .get(index)
+                            .is_some_and(|change| change.path.starts_with(&self.path.child(last.key.clone())))
+                };
+                if record.update && record.changes.len() > 1 {
+                    return Ok(self.put_or_patch(&changes, position));
+                }
+                let mut after = |path: &Path| tree.node(path);
+                let seen = project(&self.path, record, true, &own, &mut after)?;
+                Ok(seen.map(|projection| self.encode_projection(&projection, position)))
+            }
+            _ => Ok(self.put_or_patch(&changes, position)),
+        }
+    }
+
+    fn put_or_patch(&self, changes: &[(Path, Node)], position: &Position<'_>) -> Option<Bytes> {
+        match changes {
+            [] => None,
+            [(path, node)] => Some(self.encode(&Event::Put { path, node }, Some(position))),
+            several => Some(self.encode(&Event::Patch { path: &Path::root(), changes: several }, Some(position))),
+        }
+    }
+
+    fn child_events(
+        &self,
+        tree: &Tree<'_>,
+        events: &[ChildEvent],
+        types: EventTypes,
+        position: &Position<'_>,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let value = if types.contains(EventType::Value) && !events.is_empty() {
+            Some(window_node(tree, &self.path, &self.query)?)
+        } else {
+            None
+        };
+        Ok(self.encode_children(events, value.as_ref(), types, position, None))
+    }
+
+    /// The events of one record that `types` asks for, numbered; those up to `after` (a part number) were told before.
+    pub fn encode_children(
+        &self,
+        events: &[ChildEvent],
+        value: Option<&Node>,
+        types: EventTypes,
+        position: &Position<'_>,
+        after: Option<u32>,
+    ) -> Option<Bytes> {
+        let wanted: Vec<Event<'_>> = events
+            .iter()
+            .filter(|event| types.contains(event.event_type))
+            .map(ChildEvent::borrowed)
+            .chain(value.map(|node| Event::Child { event_type: EventType::Value, key: None, node, prev_key: None }))
+            .collect();
+        let mut out = Vec::new();
+        for (part, event) in (0_u32..).zip(&wanted) {
+            if after.is_some_and(|after| part <= after) {
+                continue;
+            }
+            let is_last = part as usize + 1 == wanted.len();
+            self.encoder.encode(event, Some(&Position { part, is_last, ..*position }), &mut out);
+        }
+        (!out.is_empty()).then(|| Bytes::from(out))
+    }
+
+    pub fn encode(&self, event: &Event<'_>, position: Option<&Position<'_>>) -> Bytes {
+        let mut out = Vec::with_capacity(256);
+        self.encoder.encode(event, position, &mut out);
+        Bytes::from(out)
+    }
+}
+
+impl ChildEvent {
+    pub fn borrowed(&self) -> Event<'_> {
+        Event::Child {
+            event_type: self.event_type,
+            key: Some(&self.key),
+            node: &self.node,
+            prev_key: self.prev_key.as_ref(),
+        }
+    }
+}
+
+/// Every child there was and every child there will be, for a change at or above their parent (`below` leads down to it).
+fn all_keys(window: &Window, change: &Change, below: &Path) -> Vec<Key> {
+    let Value::Node(node) = &change.value else { return Vec::new() };
+    let new = node.at(below).into_iter().flat_map(Node::children).map(|(key, _)| key.clone());
+    window.keys().cloned().chain(new).collect()
+}
+
+/// The child's data if the record wrote exactly that child, and only once.
+fn written_child<'a>(parent: &Path, key: &Key, record: &'a Record) -> Option<&'a Node> {
+    let [Change { path, value: Value::Node(node) }] = record.changes.as_slice() else { return None };
+    let is_child = path.len() == parent.len() + 1 && path.starts_with(parent) && path.last() == Some(key);
+    is_child.then_some(node)
+}

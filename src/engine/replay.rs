@@ -1,0 +1,214 @@
+//! Resuming a listener: what it missed, told from the log.
+//!
+//! A value listener gets each record as it would have seen it. A child listener needs to know what was there before each
+//! record, too: the log keeps what a record replaced, so the state is rolled back from now to where the client stopped, and then
+//! forward again, record by record, through the same view as live events. Where the log cannot tell (too old, another epoch, a
+//! replaced subtree too large to keep), it says so, and the client starts afresh.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+
+use super::event::{EventType, EventTypes, Position};
+use super::feed::Feed;
+use super::project::{project, touches};
+use super::request::{Resume, Shape};
+use super::rows::Rows;
+use super::view::{Source, Touched, advance};
+use super::window::Window;
+use crate::model::order::Place;
+use crate::model::{Format, Key, Node, Path, Query, Record};
+use crate::store::{LogEntry, StoreError, Tree};
+
+/// Records that one resumption may go through. Beyond: a fresh start is cheaper.
+const RECORDS_MAX: usize = 10_000;
+
+/// What a resuming listener is owed.
+pub(super) enum Replay {
+    /// Exactly these events, which may be none.
+    Events(Vec<Bytes>),
+    /// It cannot be told: start afresh.
+    Impossible,
+}
+
+/// Tells `feed`'s events after `resume`, up to the newest record.
+pub(super) fn replay(feed: &Feed, tree: &Tree<'_>, epoch: &str, resume: &Resume) -> Result<Replay, StoreError> {
+    let newest = tree.seq()?;
+    // With a part, the record itself is still owed in part.
+    let after = if resume.part.is_some() { resume.seq.saturating_sub(1) } else { resume.seq };
+    if resume.epoch != epoch || resume.seq > newest || tree.log_start()? > after.saturating_add(1) {
+        return Ok(Replay::Impossible);
+    }
+    let Some(entries) = read(feed, tree, after)? else { return Ok(Replay::Impossible) };
+    match feed.shape {
+        Shape::Value => values(feed, tree, epoch, &entries),
+        Shape::Children(types) => children(feed, tree, epoch, types, entries, resume),
+    }
+}
+
+/// The records after `after` that concern the feed; `None` if there are too many in all.
+fn read(feed: &Feed, tree: &Tree<'_>, after: u64) -> Result<Option<Vec<LogEntry>>, StoreError> {
+    let mut entries = Vec::new();
+    let mut seen = 0_usize;
+    tree.log(after, &mut |entry| {
+        seen += 1;
+        if seen > RECORDS_MAX {
+            return ControlFlow::Break(());
+        }
+        if entry.record.changes.iter().any(|change| touches(&feed.path, change, true)) {
+            entries.push(entry);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok((seen <= RECORDS_MAX).then_some(entries))
+}
+
+fn values(feed: &Feed, tree: &Tree<'_>, epoch: &str, entries: &[LogEntry]) -> Result<Replay, StoreError> {
+    if entries.is_empty() {
+        return Ok(Replay::Events(Vec::new()));
+    }
+    if feed.window.is_some() {
+        return Ok(Replay::Impossible);
+    }
+    let priorities = feed.encoder.format() == Format::Export;
+    let mut events = Vec::new();
+    for entry in entries {
+        // Whether it altered anything is not known any more; telling the same value again changes nothing.
+        let mut now = |path: &Path| tree.node(path);
+        if let Some(seen) = project(&feed.path, &entry.record, priorities, &|_| true, &mut now)? {
+            let position = Position { epoch, seq: entry.record.seq, part: 0, is_last: true };
+            events.push(feed.encode_projection(&seen, &position));
+        }
+    }
+    Ok(Replay::Events(events))
+}
+
+/// One record with the children it altered.
+struct Step {
+    record: Record,
+    touched: BTreeMap<Key, Touched>,
+}
+
+fn children(
+    feed: &Feed,
+    tree: &Tree<'_>,
+    epoch: &str,
+    types: EventTypes,
+    entries: Vec<LogEntry>,
+    resume: &Resume,
+) -> Result<Replay, StoreError> {
+    if entries.iter().any(|entry| entry.undo.is_none()) {
+        return Ok(Replay::Impossible);
+    }
+    let (steps, then) = roll_back(feed, tree, entries)?;
+    let mut source = Past::new(feed, tree, then)?;
+    let mut window = source.window(&feed.query)?;
+    let mut events = Vec::new();
+    for step in steps {
+        source.pass(&feed.query, &step.touched);
+        let told = advance(&mut window, &feed.query, &step.touched, &mut source)?;
+        let value = if types.contains(EventType::Value) && !told.is_empty() {
+            Some(source.everything(feed, &window)?)
+        } else {
+            None
+        };
+        let seq = step.record.seq;
+        let position = Position { epoch, seq, part: 0, is_last: true };
+        let already = if seq == resume.seq { resume.part } else { None };
+        events.extend(feed.encode_children(&told, value.as_ref(), types, &position, already));
+    }
+    Ok(Replay::Events(events))
+}
+
+/// Goes back from now, record by record. Gives the steps in their own order, and the altered children as they were before all.
+fn roll_back(
+    feed: &Feed,
+    tree: &Tree<'_>,
+    entries: Vec<LogEntry>,
+) -> Result<(Vec<Step>, HashMap<Key, Node>), StoreError> {
+    let mut state: HashMap<Key, Rows> = HashMap::new();
+    let mut steps = Vec::new();
+    for entry in entries.into_iter().rev() {
+        let mut undo: BTreeMap<Key, Vec<(Path, Option<crate::store::Row>)>> = BTreeMap::new();
+        for row in entry.undo.into_iter().flatten() {
+            let Some(below) = row.path.strip_prefix(&feed.path) else { continue };
+            if let Some((key, rest)) = below.keys().split_first() {
+                undo.entry(key.clone()).or_default().push((Path::from_keys(rest.to_vec()), row.before));
+            }
+        }
+        let mut touched = BTreeMap::new();
+        for (key, rows) in undo {
+            if !state.contains_key(&key) {
+                let now = tree.node(&feed.path.child(key.clone()))?;
+                state.insert(key.clone(), Rows::of(&now));
+            }
+            if let Some(child) = state.get_mut(&key) {
+                let after = child.to_node();
+                rows.into_iter().for_each(|(at, before)| child.put(at, before));
+                touched.insert(key, Touched { before: child.to_node(), after });
+            }
+        }
+        if !touched.is_empty() {
+            steps.push(Step { record: entry.record, touched });
+        }
+    }
+    steps.reverse();
+    Ok((steps, state.into_iter().map(|(key, rows)| (key, rows.to_node())).collect()))
+}
+
+/// The listened place at some moment in the past: what has not been altered since is read from the tree.
+struct Past<'a, 'c> {
+    tree: &'a Tree<'c>,
+    path: &'a Path,
+    altered: HashMap<Key, Node>,
+    places: BTreeSet<Place>,
+}
+
+impl<'a, 'c> Past<'a, 'c> {
+    fn new(feed: &'a Feed, tree: &'a Tree<'c>, altered: HashMap<Key, Node>) -> Result<Self, StoreError> {
+        let mut places = BTreeSet::new();
+        tree.child_index_values(&feed.path, &feed.query.index, &mut |place| {
+            if !altered.contains_key(&place.key) {
+                places.insert(place);
+            }
+            ControlFlow::Continue(())
+        })?;
+        places
+            .extend(altered.iter().filter(|(_, node)| !node.is_empty()).map(|(key, node)| feed.query.place(key, node)));
+        Ok(Self { tree, path: &feed.path, altered, places })
+    }
+
+    /// Moves on past one record.
+    fn pass(&mut self, query: &Query, touched: &BTreeMap<Key, Touched>) {
+        for (key, child) in touched {
+            self.places.remove(&query.place(key, &child.before));
+            if !child.after.is_empty() {
+                self.places.insert(query.place(key, &child.after));
+            }
+            self.altered.insert(key.clone(), child.after.clone());
+        }
+    }
+
+    fn everything(&mut self, feed: &Feed, window: &Window) -> Result<Node, StoreError> {
+        let mut children = BTreeMap::new();
+        for key in window.keys() {
+            children.insert(key.clone(), self.child(key)?);
+        }
+        let priority = if feed.query.is_whole() { self.tree.priority(self.path)? } else { None };
+        Ok(Node::inner(children, priority))
+    }
+}
+
+impl Source for Past<'_, '_> {
+    fn window(&mut self, query: &Query) -> Result<Window, StoreError> {
+        Ok(Window::build(query, self.places.iter().cloned()))
+    }
+
+    fn child(&mut self, key: &Key) -> Result<Node, StoreError> {
+        match self.altered.get(key) {
+            Some(node) => Ok(node.clone()),
+            None => self.tree.node(&self.path.child(key.clone())),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! From a request to a record: preconditions are checked, server values filled in.
+//!
+//! Runs in the writer's turn, against the tree before the write. What comes out is settled for good: applying it needs no clock,
+//! no chance and no other knowledge.
+
+use super::request::{WriteError, WriteRequest};
+use crate::base::Millis;
+use crate::model::{Change, Draft, Path, Record, Slot, Value, WriteOp, hash};
+use crate::store::{StoreError, Tree};
+
+/// Why a request became no record.
+pub(super) enum Refusal {
+    Client(WriteError),
+    /// The disk; the whole batch fails.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Settles `request` as the record `seq`.
+pub(super) fn settle(tree: &Tree<'_>, request: WriteRequest, seq: u64, time: Millis) -> Result<Record, Refusal> {
+    let WriteRequest { write, if_match, rows_max, .. } = request;
+    if let Some(expected) = if_match {
+        compare(tree, &write.path, &expected)?;
+    }
+    let (update, drafts) = match write.op {
+        WriteOp::Set(draft) => (false, vec![(Path::root(), draft)]),
+        WriteOp::Update(drafts) => (true, drafts),
+    };
+    if let Some(rows_max) = rows_max {
+        weigh(tree, &write.path, &drafts, rows_max)?;
+    }
+    let changes = drafts
+        .into_iter()
+        .map(|(below, draft)| settle_one(tree, write.path.join(&below), draft, time))
+        .collect::<Result<_, _>>()?;
+    Ok(Record { seq, time, path: write.path, update, changes })
+}
+
+/// Settles one draft at an absolute path.
+pub(super) fn settle_one(tree: &Tree<'_>, path: Path, draft: Draft, time: Millis) -> Result<Change, StoreError> {
+    if draft.placeholders.is_empty() {
+        return Ok(Change { path, value: draft.value });
+    }
+    let mut failed = None;
+    let value = draft.settle(
+        |below, slot| {
+            let place = path.join(below);
+            let before = match slot {
+                Slot::Value => tree.value(&place),
+                Slot::Priority => tree.priority(&place),
+            };
+            before.unwrap_or_else(|error| {
+                failed = Some(error);
+                None
+            })
+        },
+        time,
+    );
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(Change { path, value }),
+    }
+}
+
+fn compare(tree: &Tree<'_>, path: &Path, expected: &str) -> Result<(), Refusal> {
+    let current = tree.hash(path)?;
+    let etag = hash::etag(&current);
+    if etag == expected {
+        return Ok(());
+    }
+    Err(Refusal::Client(WriteError::Stale { current: tree.node(path)?, etag: etag.to_owned() }))
+}
+
+fn weigh(tree: &Tree<'_>, base: &Path, drafts: &[(Path, Draft)], rows_max: u64) -> Result<(), Refusal> {
+    let mut rows = 0_u64;
+    for (below, draft) in drafts {
+        if let Value::Node(node) = &draft.value {
+            rows = rows.saturating_add(node.rows() as u64);
+        }
+        if rows <= rows_max {
+            rows = rows.saturating_add(tree.rows(&base.join(below), rows_max.saturating_add(1))?);
+        }
+        if rows > rows_max {
+            return Err(Refusal::Client(WriteError::TooBig));
+        }
+    }
+    Ok(())
+}

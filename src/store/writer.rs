@@ -1,0 +1,207 @@
+//! The one writer of a database file.
+//!
+//! Records come in batches; a batch is committed whole and is on disk then, or it leaves no trace. The record, the rows it
+//! changes and the onDisconnect writes it arms share the transaction.
+
+use std::fs::{self, File};
+use std::path::{Path as FilePath, PathBuf};
+
+use rusqlite::Connection;
+
+use super::apply::apply;
+use super::log::{self, Newest, Undo};
+use super::open::beside;
+use super::{Options, StoreError, Tree};
+use crate::base::Millis;
+use crate::model::{Path, Record};
+
+/// Records after which a commit trims the log, and how many it drops at most. It drops more than come in, so that a
+/// limit that was lowered is reached in time, and the work per commit stays small.
+const TRIM_EVERY_RECORDS: u64 = 128;
+const TRIM_RECORDS_MAX: u32 = 512;
+/// A share of the log's bytes after which a commit trims as well: large records must not wait for their number.
+const TRIM_EVERY_SHARE: u64 = 8;
+/// Bytes of WAL from which on an idle database is checkpointed and its WAL cut: 1,000 pages and their headers.
+const IDLE_WAL_BYTES_MIN: u64 = 4 * 1024 * 1024;
+
+/// Appends records and applies them.
+pub struct Writer {
+    conn: Connection,
+    /// Held, never read: whoever has it open is the writer.
+    _lock: File,
+    wal: PathBuf,
+    epoch: String,
+    newest: Newest,
+    options: Options,
+    /// Position at which the log was last trimmed.
+    trimmed: Newest,
+    /// Whether something was committed since the database was last found idle with nothing to do.
+    is_tidy: bool,
+}
+
+/// What applying a record did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// For each change of the record, in order: whether any row differs afterwards.
+    pub changed: Vec<bool>,
+}
+
+/// An armed onDisconnect write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Armed {
+    pub session: String,
+    pub path: Path,
+    /// The draft as text, as it was handed in.
+    pub draft: String,
+}
+
+impl Writer {
+    pub(super) fn new(
+        conn: Connection,
+        lock: File,
+        file: &FilePath,
+        epoch: String,
+        newest: Newest,
+        options: Options,
+    ) -> Self {
+        // Trimming starts anew: what an earlier run left over is caught up on.
+        let trimmed = Newest::default();
+        Self { conn, _lock: lock, wal: beside(file, "-wal"), epoch, newest, options, trimmed, is_tidy: false }
+    }
+
+    /// 16 hex digits, drawn when the file was made: sequences of another epoch mean nothing here.
+    pub fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    /// Sequence of the newest committed record; 0 before the first.
+    pub fn last_seq(&self) -> u64 {
+        self.newest.seq
+    }
+
+    /// Time of the newest committed record; 0 before the first.
+    pub fn last_time(&self) -> Millis {
+        self.newest.time
+    }
+
+    /// Begins a batch.
+    pub fn begin(&mut self) -> Result<Batch<'_>, StoreError> {
+        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(Batch { newest: self.newest, writer: self, is_over: false })
+    }
+
+    /// The tree as committed.
+    pub fn tree(&self) -> Tree<'_> {
+        Tree { conn: &self.conn }
+    }
+
+    /// All armed onDisconnect writes, in the order in which they were armed.
+    pub fn armed(&self) -> Result<Vec<Armed>, StoreError> {
+        let mut statement = self.conn.prepare("SELECT session, path, draft FROM on_disconnect ORDER BY id")?;
+        let rows = statement.query_map([], |row| {
+            Ok(Armed { session: row.get(0)?, path: log::parse_path(&row.get::<_, String>(1)?), draft: row.get(2)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Tidies up a little: trims the log, and writes the WAL back into the file where that is worth it.
+    ///
+    /// For when nothing has been asked for some 100 ms, not after each commit. Takes milliseconds, or a few tens of them
+    /// when there is a WAL to write back. Gives whether there is more to do: then call it again.
+    pub fn idle(&mut self) -> bool {
+        if self.is_tidy {
+            return false;
+        }
+        // Errors here are not lost: whatever ails the disk meets the next commit, which has someone to tell.
+        let more = log::trim(&self.conn, &self.options, &self.newest, TRIM_RECORDS_MAX).unwrap_or(false);
+        self.trimmed = self.newest;
+        if !more && fs::metadata(&self.wal).is_ok_and(|wal| wal.len() >= IDLE_WAL_BYTES_MIN) {
+            // A reader may keep it from being cut; then a later call does it.
+            let _ = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        }
+        self.is_tidy = !more;
+        more
+    }
+}
+
+/// Records on their way to disk. Dropped without [`Batch::commit`], it leaves no trace.
+pub struct Batch<'a> {
+    writer: &'a mut Writer,
+    newest: Newest,
+    is_over: bool,
+}
+
+impl Batch<'_> {
+    /// The tree with what this batch has applied so far.
+    pub fn tree(&self) -> Tree<'_> {
+        Tree { conn: &self.writer.conn }
+    }
+
+    /// Appends `record`, which must follow the newest one, and applies its changes in order.
+    ///
+    /// # Errors
+    /// After any, the batch must be dropped: the record may be half applied.
+    pub fn append(&mut self, record: &Record) -> Result<Applied, StoreError> {
+        if record.seq != self.newest.seq + 1 {
+            return Err(StoreError::misuse(format!("record {} after {}", record.seq, self.newest.seq)));
+        }
+        let conn = &self.writer.conn;
+        let mut undo = Undo::default();
+        let changes = record.changes.iter();
+        let changed = changes.map(|change| apply(conn, change, &mut undo)).collect::<Result<_, _>>()?;
+        log::append(conn, record, undo, &mut self.newest)?;
+        Ok(Applied { changed })
+    }
+
+    /// Arms the onDisconnect write of `session` at `path`; it replaces one armed at the same place, and comes last.
+    pub fn arm(&mut self, session: &str, path: &Path, draft: &str) -> Result<(), StoreError> {
+        let sql = "REPLACE INTO on_disconnect (session, path, draft) VALUES (?1, ?2, ?3)";
+        self.writer.conn.prepare_cached(sql)?.execute((session, path.to_string(), draft))?;
+        Ok(())
+    }
+
+    /// Disarms what `session` has armed at exactly `path`, if it has.
+    pub fn disarm(&mut self, session: &str, path: &Path) -> Result<(), StoreError> {
+        let sql = "DELETE FROM on_disconnect WHERE session = ?1 AND path = ?2";
+        self.writer.conn.prepare_cached(sql)?.execute((session, path.to_string()))?;
+        Ok(())
+    }
+
+    /// Disarms all that `session` has armed.
+    pub fn disarm_all(&mut self, session: &str) -> Result<(), StoreError> {
+        self.writer.conn.prepare_cached("DELETE FROM on_disconnect WHERE session = ?1")?.execute([session])?;
+        Ok(())
+    }
+
+    /// Makes the batch last: with [`super::Durability::Full`] it is on disk afterwards.
+    ///
+    /// # Errors
+    /// Nothing of the batch was kept.
+    pub fn commit(mut self) -> Result<(), StoreError> {
+        let (newest, trimmed) = (self.newest, self.writer.trimmed);
+        let options = &self.writer.options;
+        let is_many = newest.seq - trimmed.seq >= TRIM_EVERY_RECORDS;
+        let is_much = (newest.total - trimmed.total).cast_unsigned() > options.log_bytes_max / TRIM_EVERY_SHARE;
+        let is_trimmed = is_many || is_much;
+        if is_trimmed {
+            log::trim(&self.writer.conn, options, &newest, TRIM_RECORDS_MAX)?;
+        }
+        self.writer.conn.prepare_cached("COMMIT")?.execute([])?;
+        self.is_over = true;
+        self.writer.newest = newest;
+        self.writer.is_tidy = false;
+        if is_trimmed {
+            self.writer.trimmed = newest;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        if !self.is_over && !self.writer.conn.is_autocommit() {
+            // Should it fail, the next BEGIN fails too, and says why.
+            let _ = self.writer.conn.execute_batch("ROLLBACK");
+        }
+    }
+}

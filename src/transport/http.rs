@@ -1,0 +1,203 @@
+//! One HTTP/1.1 connection, and how an event stream takes its socket over.
+//!
+//! hyper reads requests and writes answers. When a protocol answers with an event stream, the connection stops being hyper's:
+//! the head and the events are written to the bare socket (`stream`), not chunked, until the connection ends. That is what
+//! Firebase does, and it leaves nothing of hyper in memory for an idle stream.
+//!
+//! The way: the service puts the stream into a slot and never answers; the task that drives hyper sees the slot, waits until
+//! hyper has written all answers before it (pipelined requests), and takes the socket out of hyper.
+
+use std::convert::Infallible;
+use std::future::{pending, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::body::Body;
+use super::socket::{linger, tune};
+use super::stream::{self, EventStream};
+use crate::base::limits::{DRAIN_SECONDS, HEAD_BYTES_MAX, HEAD_SECONDS};
+
+/// What a request is answered with.
+pub enum Reply {
+    Http(Response<Body>),
+    /// The connection becomes this stream and ends with it.
+    Stream(Box<EventStream>),
+}
+
+impl From<Response<Body>> for Reply {
+    fn from(response: Response<Body>) -> Self {
+        Self::Http(response)
+    }
+}
+
+/// Serves one accepted connection to its end.
+///
+/// Requests of one connection are handled one after the other. A request that its client gave up is handled to its end all
+/// the same, unless the connection breaks. When `drain` is cancelled an idle connection closes, a running request gets
+/// [`DRAIN_SECONDS`] to finish, and a stream ends at once.
+pub async fn serve<H, F>(socket: TcpStream, handler: H, drain: CancellationToken)
+where
+    H: Fn(Request<Incoming>) -> F + Send,
+    F: Future<Output = Reply> + Send,
+{
+    if tune(&socket).is_err() {
+        return;
+    }
+    // hyper's part is large and short-lived: boxed, so that the task of an idle stream does not carry its space along.
+    let Some((socket, stream)) = Box::pin(speak_http(socket, handler, &drain)).await else { return };
+    match stream {
+        Some(stream) => stream::run(socket, stream, drain).await,
+        None if drain.is_cancelled() => {}
+        None => linger(socket).await,
+    }
+}
+
+/// The socket, and the stream that is to take it over; `None` where the connection was cut off.
+type Rest = Option<(TcpStream, Option<Box<EventStream>>)>;
+
+async fn speak_http<H, F>(socket: TcpStream, handler: H, drain: &CancellationToken) -> Rest
+where
+    H: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Reply>,
+{
+    let takeover = Arc::new(Takeover::default());
+    let service = service_fn(|request| {
+        let (reply, takeover) = (handler(request), Arc::clone(&takeover));
+        Box::pin(async move {
+            match reply.await {
+                Reply::Http(response) => Ok::<_, Infallible>(response),
+                Reply::Stream(stream) => {
+                    takeover.offer(stream);
+                    pending().await
+                }
+            }
+        })
+    });
+    let io = Watched { io: TokioIo::new(socket), takeover: Arc::clone(&takeover) };
+    let mut connection = builder().serve_connection(io, service);
+    // hyper has answered a bad request before it returns the error, and a broken connection needs no words: the error is
+    // the peer's business alone.
+    let stream = tokio::select! {
+        stream = poll_fn(|context| takeover.poll(context, |context| connection.poll_without_shutdown(context))) => stream,
+        () = drain.cancelled() => {
+            Pin::new(&mut connection).graceful_shutdown();
+            let rest = poll_fn(|context| takeover.poll(context, |context| connection.poll_without_shutdown(context)));
+            timeout(Duration::from_secs(DRAIN_SECONDS), rest).await.ok()?
+        }
+    };
+    Some((connection.into_parts().io.io.into_inner(), stream))
+}
+
+/// What the service, the IO and the driver of one connection share.
+#[derive(Default)]
+struct Takeover {
+    stream: Mutex<Option<Box<EventStream>>>,
+    /// hyper holds bytes that the socket did not take yet. hyper flushes whatever it has before it yields, so the last
+    /// write or flush tells.
+    is_writing: AtomicBool,
+}
+
+impl Takeover {
+    fn offer(&self, stream: Box<EventStream>) {
+        *self.lock() = Some(stream);
+    }
+
+    /// Ready with the stream when it may have the socket, or with `None` when hyper is through.
+    fn poll(
+        &self,
+        context: &mut Context<'_>,
+        hyper: impl FnOnce(&mut Context<'_>) -> Poll<hyper::Result<()>>,
+    ) -> Poll<Option<Box<EventStream>>> {
+        if hyper(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        if self.is_writing.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+        self.lock().take().map_or(Poll::Pending, |stream| Poll::Ready(Some(stream)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Box<EventStream>>> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The socket as hyper sees it, with an eye on whether its writes go through.
+struct Watched {
+    io: TokioIo<TcpStream>,
+    takeover: Arc<Takeover>,
+}
+
+impl Watched {
+    fn note<T>(&self, outcome: Poll<T>) -> Poll<T> {
+        self.takeover.is_writing.store(outcome.is_pending(), Ordering::Relaxed);
+        outcome
+    }
+}
+
+impl Read for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl Write for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.note(outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.io).poll_write_vectored(context, slices);
+        self.note(outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.io).poll_flush(context);
+        self.note(outcome)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+fn builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(HEAD_SECONDS))
+        .max_header_size(HEAD_BYTES_MAX)
+        // Room for a head of that size and the bytes that came with it.
+        .max_buf_size(2 * HEAD_BYTES_MAX)
+        // A client may close its sending side and still read the answer.
+        .half_close(true)
+        .keep_alive(true);
+    builder
+}
