@@ -9,17 +9,42 @@
 
 pub mod answer;
 pub mod namespace;
+pub mod sessions;
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use hyper::{HeaderMap, Response, StatusCode, Uri};
+
+use crate::engine::{Database, Engine};
+use crate::transport::Body;
 
 pub use namespace::{Namespace, Namespaces};
 
 /// What every protocol is given.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Context {
+    pub engine: Arc<Engine>,
     pub namespaces: Namespaces,
     /// After how much silence an event stream sends a keep-alive.
     pub keep_alive: Duration,
     /// Bytes that may wait for one event stream: the bound of its outbox.
     pub outbox_bytes: usize,
+}
+
+impl Context {
+    /// The database that a request is for, opened if need be.
+    ///
+    /// # Errors
+    /// The answer to give instead: 403 for a name that no database can have, 503 where it cannot be opened.
+    pub async fn database(&self, uri: &Uri, headers: &HeaderMap) -> Result<Arc<Database>, Response<Body>> {
+        let name = self
+            .namespaces
+            .resolve(uri, headers)
+            .map_err(|invalid| answer::error(StatusCode::FORBIDDEN, &invalid.to_string()))?;
+        self.engine.database(name.as_str()).await.map_err(|error| {
+            tracing::error!(%error, database = %name, "a database cannot be opened");
+            answer::error(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable")
+        })
+    }
 }

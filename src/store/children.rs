@@ -71,16 +71,15 @@ impl Tree<'_> {
             {
                 return Ok(Next::Stop);
             }
-            let child = match undecided.take() {
-                Some(child) => child,
-                None => {
-                    let segment = child_segment(&base, key)?;
-                    target.truncate(base.len());
-                    target.extend_from_slice(segment);
-                    child_end = end_of(&target);
-                    target.extend_from_slice(&sought);
-                    segment_key(segment, &mut scratch)?
-                }
+            let child = if let Some(child) = undecided.take() {
+                child
+            } else {
+                let segment = child_segment(&base, key)?;
+                target.truncate(base.len());
+                target.extend_from_slice(segment);
+                child_end = end_of(&target);
+                target.extend_from_slice(&sought);
+                segment_key(segment, &mut scratch)?
             };
             if key < target.as_slice() {
                 undecided = Some(child);
@@ -102,14 +101,12 @@ impl Tree<'_> {
 fn index_value(index: &Index, target: &[u8], key: &[u8], row: &Row<'_>) -> Result<IndexValue, StoreError> {
     let of_scalar = |scalar: ScalarRef<'_>| IndexValue::Scalar(scalar.to_scalar());
     Ok(match index {
-        Index::Key => IndexValue::Null,
         Index::Priority if key == target => scalar(row.get_ref(2)?)?.map_or(IndexValue::Null, of_scalar),
-        Index::Priority => IndexValue::Null,
         Index::Value | Index::Child(_) if key == target => {
             scalar(row.get_ref(1)?)?.map_or(IndexValue::Inner, of_scalar)
         }
         Index::Value | Index::Child(_) if key.starts_with(target) => IndexValue::Inner,
-        Index::Value | Index::Child(_) => IndexValue::Null,
+        _ => IndexValue::Null,
     })
 }
 

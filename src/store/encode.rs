@@ -49,22 +49,19 @@ pub fn end_of(prefix: &[u8]) -> Vec<u8> {
 
 pub fn push_segment(out: &mut Vec<u8>, key: &Key) {
     let text = key.as_str();
-    match key.as_int() {
-        Some(value) => {
-            out.push(TAG_INT);
-            out.extend_from_slice(&(value.cast_unsigned() ^ 0x8000_0000).to_be_bytes());
-            let extra = text.len().saturating_sub(short_len(value));
-            let minus_zero = value == 0 && text.starts_with('-');
-            // Keys are at most 768 bytes long; only a bound of a query may be longer, and then only order counts.
-            let spelling = u16::try_from(extra * 2 + usize::from(!minus_zero)).unwrap_or(u16::MAX);
-            out.extend_from_slice(&spelling.to_be_bytes());
-        }
-        None => {
-            out.push(TAG_TEXT);
-            out.extend(text.bytes().map(utf16_rank));
-            out.push(TERMINATOR);
-        }
-    }
+    let Some(value) = key.as_int() else {
+        out.push(TAG_TEXT);
+        out.extend(text.bytes().map(utf16_rank));
+        out.push(TERMINATOR);
+        return;
+    };
+    out.push(TAG_INT);
+    out.extend_from_slice(&(value.cast_unsigned() ^ 0x8000_0000).to_be_bytes());
+    let extra = text.len().saturating_sub(short_len(value));
+    let minus_zero = value == 0 && text.starts_with('-');
+    // Keys are at most 768 bytes long; only a bound of a query may be longer, and then only order counts.
+    let spelling = u16::try_from(extra * 2 + usize::from(!minus_zero)).unwrap_or(u16::MAX);
+    out.extend_from_slice(&spelling.to_be_bytes());
 }
 
 /// Characters of the shortest spelling.
@@ -105,7 +102,7 @@ pub fn segment_text<'a>(segment: &'a [u8], scratch: &'a mut Vec<u8>) -> Option<&
 
 fn write_int(value: i32, spelling: u16, out: &mut Vec<u8>) {
     out.clear();
-    let minus_zero = value == 0 && spelling % 2 == 0;
+    let minus_zero = value == 0 && spelling.is_multiple_of(2);
     if value < 0 || minus_zero {
         out.push(b'-');
     }
@@ -129,18 +126,6 @@ pub fn segment_index(segment: &[u8]) -> Option<u32> {
 /// The key whose segment it is.
 pub fn segment_key(segment: &[u8], scratch: &mut Vec<u8>) -> Result<Key, StoreError> {
     segment_text(segment, scratch).map(Key::trusted).ok_or_else(bad_key)
-}
-
-/// The path of a row key.
-pub fn key_path(mut key: &[u8]) -> Result<Path, StoreError> {
-    let mut scratch = Vec::new();
-    let mut path = Path::root();
-    while !key.is_empty() {
-        let (segment, rest) = split_segment(key).ok_or_else(bad_key)?;
-        path.push(segment_key(segment, &mut scratch)?);
-        key = rest;
-    }
-    Ok(path)
 }
 
 pub fn bad_key() -> StoreError {
@@ -215,6 +200,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The path of a row key.
+    fn key_path(mut key: &[u8]) -> Result<Path, StoreError> {
+        let mut path = Path::root();
+        while !key.is_empty() {
+            let (segment, rest) = split_segment(key).ok_or_else(bad_key)?;
+            path.push(segment_key(segment, &mut Vec::new())?);
+            key = rest;
+        }
+        Ok(path)
+    }
 
     /// Keys where order is hard: integers in all spellings, both sides of the surrogates, prefixes of each other.
     fn key() -> impl Strategy<Value = Key> {

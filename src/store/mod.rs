@@ -10,6 +10,7 @@
 //! - `tree`: reads within a snapshot; `scan`: the moving cursor below them; `children`: neighbours, arrays, index values
 //! - `readers`: the pool of snapshots
 //! - `log`: records and what they replaced as text, retention
+//! - `model_test`: all of it against a plain node in memory
 //! - `error`: why a file could not be opened; why an operation failed
 
 mod apply;
@@ -17,6 +18,8 @@ mod children;
 mod encode;
 mod error;
 mod log;
+#[cfg(test)]
+mod model_test;
 mod open;
 mod readers;
 mod scan;

@@ -147,8 +147,8 @@ impl Batch<'_> {
         }
         let conn = &self.writer.conn;
         let mut undo = Undo::default();
-        let changes = record.changes.iter();
-        let changed = changes.map(|change| apply(conn, change, &mut undo)).collect::<Result<_, _>>()?;
+        let each = record.changes.iter().map(|change| apply(conn, change, &mut undo));
+        let changed = each.collect::<Result<_, _>>()?;
         log::append(conn, record, undo, &mut self.newest)?;
         Ok(Applied { changed })
     }

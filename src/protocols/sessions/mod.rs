@@ -1,0 +1,69 @@
+//! Sessions over server-sent events: what `sdk-js` speaks. The contract is `docs/sessions.md`.
+//!
+//! - `codec`: requests, replies and events on the wire (pure)
+//! - `stream`: opening and resuming the one stream of a session
+//! - `requests`: a POST's requests, in order, each done once
+//!
+//! | route | |
+//! |---|---|
+//! | `GET /.beaconfire/sessions` | a new session's stream |
+//! | `GET /.beaconfire/sessions/ID` | the stream of a session that lost its own |
+//! | `POST /.beaconfire/sessions/ID` | requests |
+//! | `POST /.beaconfire/sessions/ID/close` | its end |
+
+mod codec;
+mod requests;
+mod stream;
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::{Method, Request, StatusCode};
+
+use super::{Context, answer};
+use crate::engine::{Database, Session};
+use crate::transport::Reply;
+
+/// Where the routes of this protocol begin.
+pub const PREFIX: &str = "/.beaconfire/sessions";
+
+/// Answers a request whose path begins with [`PREFIX`].
+pub async fn handle(context: &Context, request: Request<Incoming>) -> Reply {
+    if request.method() == Method::OPTIONS {
+        return answer::preflight(request.headers()).into();
+    }
+    let database = match context.database(request.uri(), request.headers()).await {
+        Ok(database) => database,
+        Err(refused) => return refused.into(),
+    };
+    let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default().trim_start_matches('/').to_owned();
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    let (id, action) = (segments.next(), segments.next());
+    match (request.method(), id, action) {
+        (&Method::GET, None, None) => stream::open(context, &database),
+        (&Method::GET, Some(id), None) => match find(&database, id) {
+            Ok(session) => stream::resume(context, &database, session, &request).await,
+            Err(reply) => reply,
+        },
+        (&Method::POST, Some(id), None) => match find(&database, id) {
+            Ok(session) => requests::handle(&database, &session, request).await,
+            Err(reply) => reply,
+        },
+        (&Method::POST, Some(id), Some("close")) => match find(&database, id) {
+            Ok(session) => {
+                session.end().await;
+                answer::empty(StatusCode::NO_CONTENT).into()
+            }
+            Err(reply) => reply,
+        },
+        _ => error(StatusCode::METHOD_NOT_ALLOWED, "sessions answer GET (streams) and POST (requests, close)"),
+    }
+}
+
+fn find(database: &Database, id: &str) -> Result<Arc<Session>, Reply> {
+    database.session(id).ok_or_else(|| error(StatusCode::NOT_FOUND, "no such session: open a new one"))
+}
+
+fn error(status: StatusCode, text: &str) -> Reply {
+    answer::error(status, text).into()
+}

@@ -1,0 +1,158 @@
+//! The requests of a POST: handled strictly in order, each done once.
+//!
+//! Writes that follow each other are put into the writer's queue one after the other and share a commit; a read waits for
+//! the writes before it. A number that was done before is not done again: its remembered reply is given.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::{Request as HttpRequest, StatusCode};
+use tokio::sync::oneshot;
+
+use super::codec::{self, Request, SessionEncoder, Verb};
+use super::error;
+use crate::base::limits::{OUTBOX_BYTES_MAX, SESSION_REQUEST_BYTES_MAX, SESSION_REQUESTS_MAX};
+use crate::engine::{Arm, Database, ListenRequest, Session, Shape, WriteError, WriteRequest, Written};
+use crate::model::{Format, Path, Query, Write, hash};
+use crate::protocols::answer;
+use crate::transport::{Body, Outbox, Reply, read_body};
+
+pub async fn handle(database: &Arc<Database>, session: &Arc<Session>, request: HttpRequest<Incoming>) -> Reply {
+    let (head, body) = request.into_parts();
+    let body = match read_body(&head.headers, body, SESSION_REQUEST_BYTES_MAX).await {
+        Ok(body) => body,
+        Err(refused) => {
+            let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::BAD_REQUEST);
+            return error(status, &refused.to_string());
+        }
+    };
+    let requests = match codec::parse(&body) {
+        Ok(requests) if requests.len() > SESSION_REQUESTS_MAX => {
+            return error(StatusCode::BAD_REQUEST, &format!("at most {SESSION_REQUESTS_MAX} requests at a time"));
+        }
+        Ok(requests) => requests,
+        Err(text) => return error(StatusCode::BAD_REQUEST, &text),
+    };
+    // On a task of its own: a client that gives up waiting does not leave its requests half done and unremembered.
+    let (database, session) = (Arc::clone(database), Arc::clone(session));
+    match tokio::spawn(async move { run(&database, &session, requests).await }).await {
+        Ok(body) => answer::json(StatusCode::OK, Body::full(body)).into(),
+        Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "An internal error occurred"),
+    }
+}
+
+/// A reply that is there, or that the writer still owes.
+enum Owed {
+    Ready(String),
+    Write(oneshot::Receiver<Result<Written, WriteError>>),
+    Arm(oneshot::Receiver<Result<(), WriteError>>),
+}
+
+async fn run(database: &Arc<Database>, session: &Arc<Session>, requests: Vec<Request>) -> String {
+    let mut answered = session.answered.lock().await;
+    let mut replies: Vec<(u64, String)> = Vec::with_capacity(requests.len());
+    let mut owed: Vec<(u64, Owed)> = Vec::new();
+    let mut done = answered.n;
+    for request in requests {
+        let n = request.n;
+        if n <= done {
+            let remembered = answered.replies.iter().find(|(old, _)| *old == n).map(|(_, reply)| reply.clone());
+            owed.push((n, Owed::Ready(remembered.unwrap_or_else(|| codec::reply_ok(n)))));
+            continue;
+        }
+        if matches!(request.verb, Verb::Get { .. }) {
+            settle(&mut owed, &mut replies).await;
+        }
+        owed.push((n, start(database, session, request).await));
+        done = n;
+    }
+    settle(&mut owed, &mut replies).await;
+    let epoch = database.epoch().to_owned();
+    // Queued behind everything above, so all data of these requests comes before it. A session that is over gets none.
+    let _ = session.notify(move |seq| codec::ack(done, &epoch, seq).into()).await;
+    answered.n = done;
+    let texts: Vec<&str> = replies.iter().map(|(_, reply)| reply.as_str()).collect();
+    let body = format!("{{\"replies\":[{}]}}", texts.join(","));
+    answered.replies = replies;
+    body
+}
+
+/// Waits for what the writer owes, in order.
+async fn settle(owed: &mut Vec<(u64, Owed)>, replies: &mut Vec<(u64, String)>) {
+    for (n, owed) in owed.drain(..) {
+        let reply = match owed {
+            Owed::Ready(reply) => reply,
+            Owed::Write(outcome) => match outcome.await.unwrap_or(Err(WriteError::Unavailable)) {
+                Ok(_) => codec::reply_ok(n),
+                Err(WriteError::Stale { current, etag }) => {
+                    codec::reply_data(n, "stale", &current.to_json(Format::Export), Some(&etag))
+                }
+                Err(refused) => codec::reply_error(n, &refused.to_string()),
+            },
+            Owed::Arm(outcome) => match outcome.await.unwrap_or(Err(WriteError::Unavailable)) {
+                Ok(()) => codec::reply_ok(n),
+                Err(refused) => codec::reply_error(n, &refused.to_string()),
+            },
+        };
+        replies.push((n, reply));
+    }
+}
+
+async fn start(database: &Arc<Database>, session: &Arc<Session>, request: Request) -> Owed {
+    let n = request.n;
+    let outcome = match request.verb {
+        Verb::Listen { key, path, query } => listen(session, n, key, path, query).await,
+        Verb::Unlisten { key } => {
+            session.unlisten(&key);
+            Ok(Owed::Ready(codec::reply_ok(n)))
+        }
+        Verb::Write { path, op, if_match } => {
+            let write = WriteRequest { write: Write { path, op }, if_match, rows_max: None, want_etag: false };
+            database.start_write(write).await.map(Owed::Write).map_err(|refused| refused.to_string())
+        }
+        Verb::Get { path, query } => get(database, n, path, query).await.map(Owed::Ready),
+        Verb::Arm(places) => session.arm(Arm::Set(places)).await.map(Owed::Arm).map_err(|refused| refused.to_string()),
+        Verb::Disarm(path) => {
+            session.arm(Arm::Cancel(path)).await.map(Owed::Arm).map_err(|refused| refused.to_string())
+        }
+        Verb::Refused(text) => Err(text),
+    };
+    outcome.unwrap_or_else(|text| Owed::Ready(codec::reply_error(n, &text)))
+}
+
+async fn listen(session: &Arc<Session>, n: u64, key: String, path: Path, query: Query) -> Result<Owed, String> {
+    let encoder = Arc::new(SessionEncoder::new(&key));
+    // The session puts its own outbox in place of this one, which nothing ever drains.
+    let outbox = Outbox::new(OUTBOX_BYTES_MAX);
+    let request = ListenRequest { path, query, shape: Shape::Value, encoder, outbox, resume: None };
+    session.listen(key, request).await.map_err(|refused| refused.to_string())?;
+    Ok(Owed::Ready(codec::reply_ok(n)))
+}
+
+/// Reads on a thread that may block; the writes before it are on disk.
+async fn get(database: &Arc<Database>, n: u64, path: Path, query: Option<Query>) -> Result<String, String> {
+    let database = Arc::clone(database);
+    let read = move || {
+        let snapshot = database.snapshot()?;
+        match query {
+            Some(query) => {
+                let node = database.window(&snapshot, &path, &query)?;
+                Ok(codec::reply_data(n, "ok", &node.to_json(Format::Export), None))
+            }
+            None => {
+                let tree = snapshot.tree();
+                let (node, hash) = (tree.node(&path)?, tree.hash(&path)?);
+                Ok(codec::reply_data(n, "ok", &node.to_json(Format::Export), Some(hash::etag(&hash))))
+            }
+        }
+    };
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(error)) => {
+            let error: crate::engine::StoreError = error;
+            tracing::error!(%error, "a read failed");
+            Err("Service temporarily unavailable".to_owned())
+        }
+        Err(_) => Err("An internal error occurred".to_owned()),
+    }
+}
