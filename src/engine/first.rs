@@ -27,7 +27,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 const PIECES_WAITING_MAX: usize = 4;
 /// How long a piece may wait for a connection that reads nothing. Beyond: the stream is closed, so that its read snapshot does
 /// not keep the database from tidying up.
-const PIECE_WAIT_MAX: Duration = Duration::from_secs(60);
+const PIECE_WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Where the first events come from.
 pub(super) struct First<'a> {
@@ -82,7 +82,7 @@ impl First<'_> {
     }
 
     /// Queues events that were missed.
-    pub fn send_missed(&self, events: &[Bytes], outbox: &Outbox) {
+    pub fn send_missed(events: &[Bytes], outbox: &Outbox) {
         if !events.is_empty() {
             whole(Bytes::from(events.concat()), outbox);
         }

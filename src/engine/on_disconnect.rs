@@ -86,9 +86,9 @@ impl Pending {
 
     fn forget_below(&mut self, path: &Path) -> Vec<Path> {
         let gone: Vec<Path> = self.0.keys().filter(|place| place.starts_with(path)).cloned().collect();
-        gone.iter().for_each(|place| {
+        for place in &gone {
             self.0.remove(place);
-        });
+        }
         gone
     }
 }

@@ -145,7 +145,9 @@ fn roll_back(
             }
             if let Some(child) = state.get_mut(&key) {
                 let after = child.to_node();
-                rows.into_iter().for_each(|(at, before)| child.put(at, before));
+                for (at, before) in rows {
+                    child.put(at, before);
+                }
                 touched.insert(key, Touched { before: child.to_node(), after });
             }
         }

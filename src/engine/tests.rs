@@ -25,9 +25,9 @@ impl Encoder for Lines {
     }
 
     fn encode(&self, event: &Event<'_>, position: Option<&Position<'_>>, out: &mut Vec<u8>) {
-        let at = position.map_or("-".to_owned(), |position| match position.is_last {
-            true => format!("{}-{}", position.epoch, position.seq),
-            false => format!("{}-{}-{}", position.epoch, position.seq, position.part),
+        let at = position.map_or("-".to_owned(), |position| {
+            let part = if position.is_last { String::new() } else { format!("-{}", position.part) };
+            format!("{}-{}{part}", position.epoch, position.seq)
         });
         let line = match event {
             Event::Put { path, node } => format!("{at}\tput\t{path}\t{}\n", node.to_json(self.0)),
@@ -312,11 +312,15 @@ proptest! {
             for (query, children, value) in &mut ears {
                 let told = children.lines(&database).await;
                 let mut client = Children::default();
-                told.iter().for_each(|line| client.apply(line));
+                for line in &told {
+                    client.apply(line);
+                }
                 assert_eq!(client.0, expected_children(&database, "/r", query), "{query:?}\n{}", told.join("\n"));
 
                 let mut mirror = Mirror::default();
-                value.lines(&database).await.iter().for_each(|line| mirror.apply(line));
+                for line in value.lines(&database).await {
+                    mirror.apply(&line);
+                }
                 let expected = database.window(&database.snapshot().unwrap(), &path("/r"), query).unwrap();
                 assert_eq!(mirror.0.to_json(Format::Export), expected.to_json(Format::Export), "{query:?}");
 
@@ -404,7 +408,9 @@ fn large_first_snapshot_comes_in_pieces_and_joins_later_events() {
         let lines = value.lines(&database).await;
         assert_eq!(lines.len(), 2);
         let mut mirror = Mirror::default();
-        lines.iter().for_each(|line| mirror.apply(line));
+        for line in &lines {
+            mirror.apply(line);
+        }
         let whole = database.snapshot().unwrap().tree().node(&path("/big")).unwrap();
         assert_eq!(mirror.0, whole);
         let lines = added.lines(&database).await;
@@ -462,7 +468,7 @@ fn armed_writes_of_a_session_that_died_with_its_process_run_at_the_next_start() 
 fn session_resumes_within_the_grace_with_what_it_missed() {
     run(async {
         let directory = tempfile::tempdir().unwrap();
-        let database = engine(&directory, Duration::from_secs(3_600)).database("test").await.unwrap();
+        let database = engine(&directory, Duration::from_hours(1)).database("test").await.unwrap();
         let session = database.open_session();
         let first = Outbox::new(1 << 20);
         let attachment = session.attach(&first).unwrap();

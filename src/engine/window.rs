@@ -76,10 +76,6 @@ impl Window {
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
         self.places.iter().map(|place| &place.key)
     }
-
-    pub fn len(&self) -> usize {
-        self.places.len()
-    }
 }
 
 fn limit(query: &Query) -> Option<usize> {

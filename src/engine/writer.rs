@@ -207,7 +207,7 @@ impl Writer {
             None => first.send(feed, &request.outbox),
             Some(resume) => match replay(feed, &tree, &self.state.epoch, resume) {
                 Ok(Replay::Events(events)) => {
-                    first.send_missed(&events, &request.outbox);
+                    First::send_missed(&events, &request.outbox);
                     Ok(())
                 }
                 Ok(Replay::Impossible) => {
@@ -265,7 +265,7 @@ fn load_armed(store: &store::Writer) -> Result<HashMap<Arc<str>, Pending>, Store
         match Draft::parse(row.draft.as_bytes(), row.path.len()) {
             Ok(draft) => armed.entry(row.session.into()).or_default().restore(row.path, draft),
             Err(error) => {
-                tracing::error!(%error, path = %row.path, "an armed onDisconnect write cannot be read; skipped")
+                tracing::error!(%error, path = %row.path, "an armed onDisconnect write cannot be read; skipped");
             }
         }
     }

@@ -189,3 +189,144 @@ fn javascript_bits(value: f64) -> u64 {
     let bits = (sign << 63 | (exponent & 0x7ff) << 52 | fraction & ((1 << 52) - 1)) as u64;
     bits
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Draft, Value, arbitrary};
+    use proptest::prelude::*;
+
+    fn node(text: &str) -> Node {
+        match Draft::parse(text.as_bytes(), 0) {
+            Ok(Draft { value: Value::Node(node), .. }) => node,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    fn javascript(node: &Node) -> String {
+        let mut hasher = Hasher::javascript();
+        node.walk(&mut |step| hasher.step(step));
+        hasher.finish()
+    }
+
+    fn sha1(text: &str) -> String {
+        STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()))
+    }
+
+    /// The preimage as the spec defines it, made the plain way.
+    fn preimage(node: &Node) -> String {
+        let primitive = |scalar: &Scalar| match scalar {
+            Scalar::Bool(value) => format!("boolean:{value}"),
+            Scalar::String(text) => format!("string:{text}"),
+            number => format!("number:{:016x}", number.as_f64().unwrap().to_bits()),
+        };
+        let own = node.priority().map_or(String::new(), |priority| format!("priority:{}:", primitive(priority)));
+        if let Node::Leaf { value, .. } = node {
+            return own + &primitive(value);
+        }
+        let mut children: Vec<_> = node.children().collect();
+        let priority = |node: &Node| node.priority().cloned().map_or(IndexValue::Null, IndexValue::Scalar);
+        children.sort_by_key(|(key, child)| (priority(child), (*key).clone()));
+        children.iter().fold(own, |text, (key, child)| text + &format!(":{key}:{}", sha1(&preimage(child))))
+    }
+
+    /// Data, preimage and hash: the table of the spec, whole.
+    #[rustfmt::skip]
+    const VECTORS: &[(&str, &str, &str)] = &[
+        (r#""hello""#, "string:hello", "z6sRbrNLwbHX5fdjpvsTtWgXUFc="),
+        (r#""""#, "string:", "Ki0Xy0V6morg0TO3Sxi/jwugYDQ="),
+        ("true", "boolean:true", "E5z61QM0lN/U2WsOnusszCTkR8M="),
+        ("false", "boolean:false", "aSSNoqcS4oQwJ2xxH20rvpp3zP0="),
+        ("0", "number:0000000000000000", "7ysMph9WPitGP7poMnMHMVPtUlI="),
+        ("1", "number:3ff0000000000000", "YPVfR2bXt/lcDjiQZ8pOkAd3qkQ="),
+        ("-1", "number:bff0000000000000", "dMw8oUBNk57KCeIcgAKXVS2BfB0="),
+        ("4", "number:4010000000000000", "eVih19a6ZDz3NL32uVBtg9KSgQY="),
+        ("41", "number:4044800000000000", "FKQEQrg9eSmOibuEATBfMSlup8g="),
+        ("0.5", "number:3fe0000000000000", "u83SjUmpQucleXhADEt2TUBMwAE="),
+        ("0.1", "number:3fb999999999999a", "wtQjBi5TBE+ZcdekL6INiSeCSQI="),
+        ("1e300", "number:7e37e43c8800759c", "PATxuxN46FZOmKG2i19P8ZCsqpw="),
+        ("5e-324", "number:0000000000000001", "AVzIJwC869iLHq/DQh6bzLDrVO4="),
+        (r#""héllo 😀""#, "string:héllo 😀", "MZCaOH9EHanAUwcEGYCcc1Gz+d4="),
+        (r#"{".value":"hello",".priority":"abc"}"#, "priority:string:abc:string:hello", "5qqOtlC5UhgJXC5LlIPQ2xzmn5k="),
+        (r#"{".value":5,".priority":7}"#, "priority:number:401c000000000000:number:4014000000000000", "5KHjKDqmEGEiJPaWRM1aPyhb2b0="),
+        (r#"{".value":true,".priority":0}"#, "priority:number:0000000000000000:boolean:true", "I6km7S4iTXNEdCUVelqkkn9WdX4="),
+        (r#"{".value":true,".priority":""}"#, "priority:string::boolean:true", "rqkWvPY47Hya6KfVBW8fpB4Mx2g="),
+        (r#"{"a":1,"b":2}"#, ":a:YPVfR2bXt/lcDjiQZ8pOkAd3qkQ=:b:WtSt2Xo3L0JtPuArzQHofPrZOuU=", "AUZnXhNqrfbznYVxcCvNpzpjvTU="),
+        (r#"{"10":"j","9":"i","1":"a","a":"z","-5":"n"}"#, ":-5:WDm62Q/SxH9Z/hRZRTGv9jGg4a8=:1:eMfSk0nU+CieTkCbO5r7cKNp7qU=:9:DeH+bYeyNKPWpoASovNpeBOhCLU=:10:oHDQGEkIbzGCqCFJUMF32EdERw0=:a:spma6tfW0Nl5KpHLWlVJbGOveJM=", "TumC3ZXVmTD/9ONZ8FYHzAJNXYg="),
+        (r#"{"1":1,"01":2,"001":3}"#, ":1:YPVfR2bXt/lcDjiQZ8pOkAd3qkQ=:01:WtSt2Xo3L0JtPuArzQHofPrZOuU=:001:3tYODYzGXwaGnXNech4jb4T9las=", "GaU2j25Uogm7TajJwTjt/Epfsp0="),
+        (r#"{"x":{"y":{"z":true}},"w":"q"}"#, ":w:FxqLlfEh0hB5zPF1ixsvs4kWKIk=:x:PlZVdcydxtF5YU3wyt6dPdoZx3Q=", "Pjo/Zjp5PSJAD4IRqekcashTHP4="),
+        (r#"{"a":1,".priority":100}"#, "priority:number:4059000000000000::a:YPVfR2bXt/lcDjiQZ8pOkAd3qkQ=", "oJMxZwbss9iAffKvrn5lsJX8Btk="),
+        (r#"{"a":{".value":1,".priority":"z"},"b":{".value":2,".priority":1},"c":3,"d":{".value":4,".priority":"a"}}"#, ":c:3tYODYzGXwaGnXNech4jb4T9las=:b:iiz9CIvYWkKdETTpjVFBJNx1SiI=:d:edAX1DCBehHO6ww+2vOz5K2x6mM=:a:ZR3T+PsXZps7T6hQ6MlCE5LJUJg=", "dfaGs+0J1Ivm0S+sfo6aIy3PExY="),
+        (r#"{"c":{".value":99,".priority":"abc"},".priority":"def"}"#, "priority:string:def::c:EUMDxi+4MfsdQdEFm3D/IWo8Kc4=", "kbF2KGJSgyn2YQhtA9q4O3+yV+w="),
+        (r#"{"root":{"c":{".value":99,".priority":"abc"},".priority":"def"}}"#, ":root:kbF2KGJSgyn2YQhtA9q4O3+yV+w=", "Fm6tzN4CVEu5WxFDZUdTtqbTVaA="),
+        (r#"["a","b",null,"d"]"#, ":0:eMfSk0nU+CieTkCbO5r7cKNp7qU=:1:IsZo30YeHy4tCpAxYJ2XedScwIo=:3:9HVOPsJ6ym3PNkCbtjMb9yzfWfY=", "zHN5iF3roEMCibnMfTuhsuzvl8k="),
+        (r#"{"2147483647":1,"2147483648":2,"-2147483648":3,"-2147483649":4}"#, ":-2147483648:3tYODYzGXwaGnXNech4jb4T9las=:2147483647:YPVfR2bXt/lcDjiQZ8pOkAd3qkQ=:-2147483649:eVih19a6ZDz3NL32uVBtg9KSgQY=:2147483648:WtSt2Xo3L0JtPuArzQHofPrZOuU=", "VkIUeN0r0PFbkVLIVXJB4NJ/ogE="),
+        (r#"{"\ufffd":1,"😀":2,"z":3}"#, ":z:3tYODYzGXwaGnXNech4jb4T9las=:😀:WtSt2Xo3L0JtPuArzQHofPrZOuU=:\u{fffd}:YPVfR2bXt/lcDjiQZ8pOkAd3qkQ=", "ykFHdBUIGaSZbcxv4DuIaTkvjVw="),
+        (r#"{"intNode":4,"doubleNode":4.5623,"stringNode":"hey guys","boolNode":true}"#, ":boolNode:E5z61QM0lN/U2WsOnusszCTkR8M=:doubleNode:vf1CL0tIRwXXunHcG/irRECk3lY=:intNode:eVih19a6ZDz3NL32uVBtg9KSgQY=:stringNode:CUNLXWpCVoJE6z7z1vE57lGaKAU=", "6Mc4jFmNdrLVIlJJjz2/MakTK9I="),
+    ];
+
+    #[test]
+    fn hash_is_that_of_every_vector() {
+        for (text, text_preimage, hash) in VECTORS {
+            assert_eq!(preimage(&node(text)), *text_preimage, "{text}");
+            assert_eq!(hash_of(&node(text)), *hash, "{text}");
+            assert_eq!(javascript(&node(text)), *hash, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_data_has_an_empty_hash_and_its_own_etag() {
+        assert_eq!(hash_of(&Node::Empty), "");
+        assert_eq!(etag(&hash_of(&Node::Empty)), "null_etag");
+        assert_eq!(etag("z6sRbrNLwbHX5fdjpvsTtWgXUFc="), "z6sRbrNLwbHX5fdjpvsTtWgXUFc=");
+    }
+
+    #[test]
+    fn node_without_children_in_a_walk_counts_as_none() {
+        let enter = |key| Step::Enter { key, priority: Some(ScalarRef::Int(1)), array_len: None };
+        let mut hasher = Hasher::new();
+        let leaf = Step::Leaf { key: Some("a"), value: ScalarRef::Int(1), priority: None };
+        for step in [enter(None), leaf, enter(Some("b")), Step::Leave, Step::Leave] {
+            hasher.step(step);
+        }
+        assert_eq!(hasher.finish(), hash_of(&node(r#"{"a":1,".priority":1}"#)));
+        let mut hasher = Hasher::new();
+        [enter(None), Step::Leave].into_iter().for_each(|step| hasher.step(step));
+        assert_eq!(hasher.finish(), "");
+    }
+
+    #[test]
+    fn javascript_hash_has_the_fault_of_the_sdks() {
+        let victim = node("9007199254740991");
+        assert_eq!(hash_of(&victim), "zP1cy9AKj8mOJfzxsijijNJ8QdY=");
+        assert_eq!(javascript(&victim), "m4qsp/5BbIWTdjthNlnOX+WCTB0=");
+        assert_eq!(javascript_bits(9_007_199_254_740_991.0), 0x4340_0000_0000_0000);
+        assert_eq!(javascript_bits(281_474_976_710_655.0), 0x42ff_ffff_ffff_fff0);
+        assert_eq!(javascript_bits(-281_474_976_710_655.0), 0xc2ff_ffff_ffff_fff0);
+        for right in [0.0, 1.0, -1.0, 0.1, 1e300, 5e-324, 2_999_999.0] {
+            assert_eq!(javascript_bits(right), right.to_bits(), "{right}");
+        }
+    }
+
+    /// What the code of the JS SDK gives in Node 20: which powers of two, and which numbers directly below one, it gets
+    /// wrong. The machine's logarithm must round as V8's does.
+    #[test]
+    fn javascript_bits_are_wrong_for_the_same_numbers_as_in_v8() {
+        let power = |exponent: i32| f64::from_bits(u64::try_from(exponent + 1023).unwrap() << 52);
+        let is_wrong = |value: f64| javascript_bits(value) != value.to_bits();
+        let powers: Vec<_> = (-1022..=1023).filter(|exponent| is_wrong(power(*exponent))).collect();
+        assert_eq!(powers.len(), 219);
+        let newest: Vec<_> = powers.iter().rev().take(12).copied().collect();
+        assert_eq!(newest, [-29, -31, -39, -47, -51, -55, -58, -59, -62, -78, -93, -94]);
+        let below = |exponent: i32| f64::from_bits(power(exponent).to_bits() - 1);
+        assert_eq!((-1021..=1023).filter(|exponent| is_wrong(below(*exponent))).count(), 1836);
+    }
+
+    proptest! {
+        #[test]
+        fn hash_of_any_node_is_that_of_its_preimage(node in arbitrary::node()) {
+            let expected = if node.is_empty() { String::new() } else { sha1(&preimage(&node)) };
+            prop_assert_eq!(hash_of(&node), expected);
+        }
+    }
+}

@@ -139,3 +139,108 @@ impl fmt::Debug for Key {
         fmt::Debug::fmt(&self.0, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::arbitrary;
+
+    fn key(text: &str) -> Key {
+        Key::parse(text).unwrap()
+    }
+
+    /// The order as the spec words it.
+    fn reference(a: &str, b: &str) -> Ordering {
+        let int = |text: &str| {
+            let digits = text.trim_start_matches('-');
+            let is_form =
+                text.len() - digits.len() <= 1 && !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
+            (is_form && digits.trim_start_matches('0').len() <= 10).then(|| text.parse::<i128>().unwrap())
+        };
+        let int = |text: &str| int(text).filter(|value| (-2_147_483_648..=2_147_483_647).contains(value));
+        let units = |text: &str| text.encode_utf16().collect::<Vec<_>>();
+        match (int(a), int(b)) {
+            (Some(x), Some(y)) => (x, a.len(), a).cmp(&(y, b.len(), b)),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => units(a).cmp(&units(b)),
+        }
+    }
+
+    #[test]
+    fn key_order_is_that_of_the_vectors() {
+        let table: [&[&str]; 3] = [
+            &["-2147483648", "-5", "0", "1", "01", "001", "9", "10", "2147483647", "-2147483649", "2147483648", "a"],
+            &["z", "😀", "\u{fffd}"],
+            &["-5", "0", "-0", "5", "-", "--1", "-a", "1a", "a", "a1", "aa", "b"],
+        ];
+        for keys in table {
+            let keys: Vec<_> = keys.iter().map(|text| key(text)).collect();
+            for (i, a) in keys.iter().enumerate() {
+                for (j, b) in keys.iter().enumerate() {
+                    assert_eq!(a.cmp(b), i.cmp(&j), "{a:?} {b:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn key_with_many_leading_zeros_is_an_integer() {
+        assert_eq!(key("00000000000000000001").as_int(), Some(1));
+        assert_eq!(key("-0002147483648").as_int(), Some(i32::MIN));
+        assert_eq!(key("-0").as_int(), Some(0));
+        for text in ["2147483648", "-2147483649", "99999999999", "+1", " 1", "1e3", "-"] {
+            if let Ok(key) = Key::parse(text) {
+                assert_eq!(key.as_int(), None, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn array_index_has_no_leading_zero_and_no_sign() {
+        let index = |text| key(text).as_array_index();
+        assert_eq!((index("0"), index("10"), index("2147483647")), (Some(0), Some(10), Some(2_147_483_647)));
+        for text in ["00", "01", "-0", "-1", "a", "2147483648", "1a"] {
+            assert_eq!(index(text), None, "{text}");
+        }
+        assert_eq!(Key::index(7), key("7"));
+    }
+
+    #[test]
+    fn key_with_forbidden_characters_or_size_is_refused() {
+        for character in ['.', '#', '$', '[', ']', '/', '\0', '\n', '\u{1f}', '\u{7f}'] {
+            assert_eq!(Key::parse(&format!("a{character}b")), Err(KeyError::Forbidden(character)));
+        }
+        assert_eq!(Key::parse(""), Err(KeyError::Empty));
+        assert_eq!(Key::parse(&"é".repeat(385)), Err(KeyError::TooLong));
+        for text in ["é".repeat(384), " ".to_owned(), "\u{80}".to_owned(), "a%\"\\'<>{}|^`~&?=+,:;@!()*".to_owned()] {
+            assert_eq!(key(&text).as_str(), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn key_order_is_that_of_the_reference(a in arbitrary::key(), b in arbitrary::key()) {
+            prop_assert_eq!(a.cmp(&b), reference(a.as_str(), b.as_str()));
+            prop_assert_eq!(a.cmp(&b).is_eq(), a == b);
+        }
+
+        #[test]
+        fn key_order_is_total(keys in prop::collection::vec(arbitrary::key(), 3)) {
+            let (a, b, c) = (&keys[0], &keys[1], &keys[2]);
+            prop_assert_eq!(a.cmp(b), b.cmp(a).reverse());
+            if a <= b && b <= c {
+                prop_assert!(a <= c);
+            }
+        }
+
+        #[test]
+        fn key_parse_takes_exactly_the_legal_texts(text in any::<String>()) {
+            let legal = !text.is_empty() && text.len() <= KEY_BYTES_MAX
+                && !text.chars().any(|c| ".#$[]/".contains(c) || c < ' ' || c == '\u{7f}');
+            prop_assert_eq!(Key::parse(&text).is_ok(), legal);
+        }
+    }
+}

@@ -142,3 +142,112 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap as Map;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::arbitrary;
+
+    /// Leaves by path, without priorities.
+    type Leaves = Map<Vec<Key>, Scalar>;
+
+    fn leaves(node: &Node) -> Leaves {
+        fn collect(node: &Node, path: &mut Vec<Key>, all: &mut Leaves) {
+            if let Node::Leaf { value, .. } = node {
+                all.insert(path.clone(), value.clone());
+            }
+            for (key, child) in node.children() {
+                path.push(key.clone());
+                collect(child, path, all);
+                path.pop();
+            }
+        }
+        let mut all = Leaves::new();
+        collect(node, &mut Vec::new(), &mut all);
+        all
+    }
+
+    /// What `set` must do, on a plain map.
+    fn set(all: &mut Leaves, path: &[Key], value: &Node) {
+        all.retain(|place, _| !place.starts_with(path));
+        if !value.is_empty() {
+            all.retain(|place, _| !path.starts_with(place));
+        }
+        all.extend(leaves(value).into_iter().map(|(below, scalar)| ([path, &below].concat(), scalar)));
+    }
+
+    fn is_sound(node: &Node) -> bool {
+        let has_children = !matches!(node, Node::Inner(_)) || node.children().next().is_some();
+        has_children && node.children().all(|(_, child)| !child.is_empty() && is_sound(child))
+    }
+
+    fn node(text: &str) -> Node {
+        match crate::model::Draft::parse(text.as_bytes(), 0).map(|draft| draft.value) {
+            Ok(crate::model::Value::Node(node)) => node,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn check_set(before: &str, path: &str, value: &str, after: &str) {
+        let mut changed = node(before);
+        changed.set(Path::parse(path).unwrap().keys(), node(value));
+        assert_eq!(changed, node(after), "{before} {path} {value}");
+    }
+
+    #[test]
+    fn set_below_a_leaf_keeps_its_priority_and_null_there_does_nothing() {
+        check_set(r#"{".value":1,".priority":5}"#, "a/b", "2", r#"{".priority":5,"a":{"b":2}}"#);
+        check_set(r#"{".value":1,".priority":5}"#, "a/b", "null", r#"{".value":1,".priority":5}"#);
+        check_set(r#"{"x":{".value":1,".priority":5}}"#, "x/y", "2", r#"{"x":{".priority":5,"y":2}}"#);
+    }
+
+    #[test]
+    fn set_replaces_the_priority_of_its_place_and_keeps_those_above() {
+        check_set(r#"{".priority":1,"a":{".value":1,".priority":2}}"#, "a", "3", r#"{".priority":1,"a":3}"#);
+        check_set(r#"{".priority":1,"a":1}"#, "b/c", "3", r#"{".priority":1,"a":1,"b":{"c":3}}"#);
+    }
+
+    #[test]
+    fn removing_the_last_child_empties_what_is_above() {
+        check_set(r#"{".priority":1,"a":{".priority":2,"b":1}}"#, "a/b", "null", "null");
+        check_set(r#"{".priority":1,"a":{".priority":2,"b":1},"c":1}"#, "a/b", "null", r#"{".priority":1,"c":1}"#);
+        check_set("null", "a/b", "null", "null");
+    }
+
+    #[test]
+    fn priority_is_set_only_where_data_is() {
+        let mut node = node(r#"{"a":{"b":1}}"#);
+        let path = |text: &str| Path::parse(text).unwrap();
+        node.set_priority(path("a/b").keys(), Some(Scalar::Int(1)));
+        node.set_priority(path("a").keys(), Some(Scalar::Int(2)));
+        node.set_priority(path("a/x").keys(), Some(Scalar::Int(3)));
+        node.set_priority(path("a/b/c").keys(), Some(Scalar::Int(4)));
+        assert_eq!(node, self::node(r#"{"a":{".priority":2,"b":{".value":1,".priority":1}}}"#));
+        assert_eq!(node.rows(), 2);
+        let mut empty = Node::Empty;
+        empty.set_priority(&[], Some(Scalar::Int(1)));
+        assert_eq!(empty, Node::Empty);
+    }
+
+    proptest! {
+        #[test]
+        fn set_does_what_a_plain_map_of_leaves_does(
+            start in arbitrary::node(),
+            writes in prop::collection::vec((arbitrary::path(3), arbitrary::node()), 1..12)
+        ) {
+            let (mut node, mut model) = (start.clone(), leaves(&start));
+            for (path, value) in writes {
+                set(&mut model, path.keys(), &value);
+                node.set(path.keys(), value.clone());
+                prop_assert_eq!(leaves(&node), model.clone());
+                prop_assert!(is_sound(&node));
+                prop_assert_eq!(node.at(&path).cloned().unwrap_or_default(), value);
+            }
+        }
+    }
+}

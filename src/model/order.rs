@@ -78,3 +78,82 @@ pub struct Place {
     pub value: IndexValue,
     pub key: Key,
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::arbitrary;
+
+    #[test]
+    fn values_sort_by_kind_then_by_value() {
+        let scalar = IndexValue::Scalar;
+        let string = |text: &str| scalar(Scalar::string(text));
+        let sorted = [
+            IndexValue::Null,
+            scalar(Scalar::Bool(false)),
+            scalar(Scalar::Bool(true)),
+            scalar(Scalar::Double(-1e300)),
+            scalar(Scalar::Int(i64::MIN)),
+            scalar(Scalar::Int(-1)),
+            scalar(Scalar::Double(-0.5)),
+            scalar(Scalar::Int(0)),
+            scalar(Scalar::Double(5e-324)),
+            scalar(Scalar::Int(1)),
+            scalar(Scalar::Int(10)),
+            scalar(Scalar::Double(1e300)),
+            string(""),
+            string("10"),
+            string("9"),
+            string("a"),
+            string("😀"),
+            string("\u{fffd}"),
+            IndexValue::Inner,
+        ];
+        assert!(sorted.is_sorted_by(|a, b| a < b));
+        assert_eq!(IndexValue::Inner, IndexValue::Inner);
+    }
+
+    #[test]
+    fn integers_beyond_doubles_are_equal_where_their_doubles_are() {
+        let int = |value| IndexValue::Scalar(Scalar::Int(value));
+        assert_eq!(int(9_007_199_254_740_993), int(9_007_199_254_740_992));
+        assert_eq!(int(i64::MAX), IndexValue::Scalar(Scalar::Double(9_223_372_036_854_775_808.0)));
+        assert!(int(9_007_199_254_740_993) < int(9_007_199_254_740_994));
+    }
+
+    #[test]
+    fn places_of_equal_value_sort_by_key() {
+        let place = |value, key| Place { value, key: Key::parse(key).unwrap() };
+        let one = || IndexValue::Scalar(Scalar::Int(1));
+        let sorted = [
+            place(IndexValue::Null, "z"),
+            place(one(), "9"),
+            place(one(), "10"),
+            place(one(), "a"),
+            place(IndexValue::Inner, "0"),
+        ];
+        assert!(sorted.is_sorted_by(|a, b| a < b));
+    }
+
+    proptest! {
+        #[test]
+        fn utf16_order_is_that_of_the_code_units(a in arbitrary::any_text(), b in arbitrary::any_text(), same in ".{0,3}") {
+            let (a, b) = (same.clone() + &a, same + &b);
+            let units = |text: &str| text.encode_utf16().collect::<Vec<_>>();
+            prop_assert_eq!(cmp_utf16(&a, &b), units(&a).cmp(&units(&b)));
+        }
+
+        #[test]
+        fn value_order_is_total_and_agrees_with_equality(
+            a in arbitrary::scalar(), b in arbitrary::scalar(), c in arbitrary::scalar()
+        ) {
+            prop_assert_eq!(a.cmp_value(&b), b.cmp_value(&a).reverse());
+            if a.cmp_value(&b).is_le() && b.cmp_value(&c).is_le() {
+                prop_assert!(a.cmp_value(&c).is_le());
+            }
+            prop_assert!(a != b || a.cmp_value(&b).is_eq());
+        }
+    }
+}

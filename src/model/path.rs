@@ -120,3 +120,46 @@ impl fmt::Display for Path {
         self.0.iter().try_for_each(|key| write!(f, "/{key}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> Path {
+        Path::parse(text).unwrap()
+    }
+
+    #[test]
+    fn empty_segments_are_dropped() {
+        assert_eq!(path("//a///b/").to_string(), "/a/b");
+        assert_eq!(path("").to_string(), "/");
+        assert_eq!(path("///"), Path::root());
+    }
+
+    #[test]
+    fn path_beyond_its_limits_is_refused() {
+        assert_eq!(path(&"/a".repeat(32)).len(), 32);
+        assert_eq!(Path::parse(&"/a".repeat(33)), Err(PathError::TooDeep));
+        assert_eq!(Path::parse("a/b.c"), Err(PathError::Key(KeyError::Forbidden('.'))));
+        assert_eq!(Path::parse(&format!("a/{}", "k".repeat(769))), Err(PathError::Key(KeyError::TooLong)));
+    }
+
+    #[test]
+    fn prefix_goes_by_whole_keys() {
+        assert!(path("a/b").starts_with(&path("a")));
+        assert!(path("a").starts_with(&path("a")));
+        assert!(path("a").starts_with(&Path::root()));
+        assert!(!path("ab").starts_with(&path("a")));
+        assert_eq!(path("a/b/c").strip_prefix(&path("a")), Some(path("b/c")));
+        assert_eq!(path("a").strip_prefix(&path("b")), None);
+        assert_eq!(path("a").join(&path("b/c")), path("a/b/c"));
+        assert_eq!(path("a/b").parent(), Some(path("a")));
+        assert_eq!(Path::root().parent(), None);
+    }
+
+    #[test]
+    fn place_sorts_directly_before_all_below_it() {
+        let sorted = ["", "9", "10", "a", "a/1", "a/b", "a/b/c", "a!", "b"].map(path);
+        assert!(sorted.is_sorted_by(|a, b| a < b));
+    }
+}

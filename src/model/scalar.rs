@@ -85,3 +85,33 @@ impl PartialEq for Scalar {
 }
 
 impl Eq for Scalar {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_that_is_an_integer_is_kept_as_one() {
+        assert_eq!(Scalar::number(1.0), Some(Scalar::Int(1)));
+        assert_eq!(Scalar::number(-0.0), Some(Scalar::Int(0)));
+        assert_eq!(Scalar::number(-9_223_372_036_854_775_808.0), Some(Scalar::Int(i64::MIN)));
+        assert_eq!(Scalar::number(9_223_372_036_854_775_808.0), Some(Scalar::Double(9_223_372_036_854_775_808.0)));
+        assert_eq!(Scalar::number(0.5), Some(Scalar::Double(0.5)));
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(Scalar::number(value), None);
+        }
+    }
+
+    #[test]
+    fn scalars_of_different_kinds_are_different() {
+        let all =
+            [Scalar::Bool(true), Scalar::Int(1), Scalar::Double(1.5), Scalar::string("1"), Scalar::string("true")];
+        for (i, a) in all.iter().enumerate() {
+            for (j, b) in all.iter().enumerate() {
+                assert_eq!(a == b, i == j, "{a:?} {b:?}");
+            }
+        }
+        assert!(!Scalar::Bool(false).is_priority());
+        assert!(Scalar::Int(0).is_priority() && Scalar::string("").is_priority());
+    }
+}

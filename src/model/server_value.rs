@@ -72,3 +72,72 @@ impl Draft {
         value
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Format;
+
+    const NOW: Millis = 1_700_000_000_123;
+
+    fn settled(text: &str, before: &[(&str, Slot, Scalar)]) -> String {
+        let before = |path: &Path, slot: Slot| {
+            let found = before.iter().find(|(place, of, _)| *place == path.to_string() && *of == slot);
+            found.map(|(_, _, scalar)| scalar.clone())
+        };
+        match Draft::parse(text.as_bytes(), 0).unwrap().settle(before, NOW) {
+            Value::Node(node) => node.to_json(Format::Export),
+            Value::Priority(priority) => panic!("{priority:?}"),
+        }
+    }
+
+    #[test]
+    fn timestamp_is_one_for_the_whole_draft() {
+        assert_eq!(settled(r#"{".sv":"timestamp"}"#, &[]), NOW.to_string());
+        assert_eq!(
+            settled(r#"{"a":{".sv":"timestamp"},"b":{"c":1,".priority":{".sv":"timestamp"}}}"#, &[]),
+            format!(r#"{{"a":{NOW},"b":{{".priority":{NOW},"c":1}}}}"#)
+        );
+        assert_eq!(
+            settled(r#"{"a":{".value":{".sv":"timestamp"},".priority":{".sv":"timestamp"}}}"#, &[]),
+            format!(r#"{{"a":{{".value":{NOW},".priority":{NOW}}}}}"#)
+        );
+    }
+
+    #[test]
+    fn increment_adds_to_what_stood_at_its_own_place() {
+        let before = [("/n", Slot::Value, Scalar::Int(40)), ("/n", Slot::Priority, Scalar::Int(7))];
+        let text = r#"{"n":{".value":{".sv":{"increment":2}},".priority":{".sv":{"increment":1}}},"m":{".sv":{"increment":5}}}"#;
+        assert_eq!(settled(text, &before), r#"{"m":5,"n":{".value":42,".priority":8}}"#);
+    }
+
+    #[test]
+    fn priority_alone_is_settled() {
+        let draft = crate::model::json::parse_priority(br#"{".sv":{"increment":1.5}}"#).unwrap();
+        let value = draft.settle(|_, slot| (slot == Slot::Priority).then_some(Scalar::Int(1)), NOW);
+        assert_eq!(value, Value::Priority(Some(Scalar::Double(2.5))));
+    }
+
+    #[test]
+    fn increment_of_each_kind_follows_the_table() {
+        let max = Scalar::Int(i64::MAX);
+        let table = [
+            (None, Scalar::Int(3), Scalar::Int(3)),
+            (Some(Scalar::Int(1)), Scalar::Int(-3), Scalar::Int(-2)),
+            (Some(Scalar::Int(1)), Scalar::Double(0.5), Scalar::Double(1.5)),
+            (Some(Scalar::Double(0.5)), Scalar::Double(0.5), Scalar::Int(1)),
+            (Some(Scalar::string("x")), Scalar::Int(3), Scalar::Int(3)),
+            (Some(Scalar::Bool(true)), Scalar::Int(3), Scalar::Int(3)),
+            (Some(max.clone()), Scalar::Int(-1), Scalar::Int(i64::MAX - 1)),
+            (Some(max), Scalar::Int(1), Scalar::Double(9_223_372_036_854_775_808.0)),
+            (Some(Scalar::Double(f64::MAX)), Scalar::Double(f64::MAX), Scalar::Double(f64::MAX)),
+        ];
+        for (before, by, expected) in table {
+            assert_eq!(
+                ServerValue::Increment(by.clone()).settle(before.as_ref(), NOW),
+                expected,
+                "{before:?} + {by:?}"
+            );
+        }
+    }
+}

@@ -133,3 +133,41 @@ impl NodeBuilder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::arbitrary;
+
+    #[test]
+    fn array_rule_follows_its_vectors() {
+        assert_eq!(array_len(true, 1, 2), Some(2));
+        assert_eq!(array_len(true, 1, 1), Some(2));
+        assert_eq!(array_len(true, 2, 1), None);
+        assert_eq!(array_len(true, 3, 2), Some(4));
+        assert_eq!(array_len(true, 4, 2), None);
+        assert_eq!(array_len(false, 1, 2), None);
+    }
+
+    proptest! {
+        #[test]
+        fn node_built_from_its_walk_is_the_same(node in arbitrary::node()) {
+            let mut builder = NodeBuilder::default();
+            node.walk(&mut |step| builder.step(step));
+            prop_assert_eq!(builder.finish(), node);
+        }
+
+        #[test]
+        fn array_is_shown_exactly_by_the_rule(keys in prop::collection::btree_set("(0|[1-9]|01|-1|[a-b])", 1..6)) {
+            let keys: Vec<_> = keys.iter().map(|key| Key::parse(key).unwrap()).collect();
+            let leaf = || Node::leaf(Scalar::Bool(true));
+            let node = Node::inner(keys.iter().map(|key| (key.clone(), leaf())).collect(), None);
+            let indexes: Option<Vec<_>> = keys.iter().map(Key::as_array_index).collect();
+            let max = indexes.and_then(|indexes| indexes.into_iter().max());
+            let is_array = max.is_some_and(|max| u64::from(max) < 2 * keys.len() as u64);
+            prop_assert_eq!(node.to_json(crate::model::Format::Plain).starts_with('['), is_array);
+        }
+    }
+}

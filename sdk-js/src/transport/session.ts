@@ -70,10 +70,11 @@ export class Session {
 
   /** Ends the session: the server runs its onDisconnect writes. What is not answered waits for the next `start`. */
   stop(): void {
-    const draining = this.#draining ?? Promise.resolve();
-    const id = this.#id;
-    if (id !== null) this.#farewell = draining.then(() => this.#sayGoodbye(id)).catch(() => {});
+    const [id, posts] = [this.#id, this.#posts];
     this.#end();
+    if (id === null) return;
+    AbortSignal.timeout(FAREWELL_MS).addEventListener('abort', () => posts?.abort());
+    this.#farewell = Promise.resolve(this.#draining).then(() => this.#sayGoodbye(id)).catch(() => {});
   }
 
   /** What the program asked for before `stop` still goes out, as it would on a socket. */

@@ -65,3 +65,40 @@ fn server_value_json(server_value: &ServerValue) -> Json {
         ServerValue::Increment(by) => json!({ ".sv": { "increment": by.as_f64() } }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draft_comes_back_from_its_text() {
+        for text in [
+            "null",
+            "5",
+            r#"{".priority":1,"a":{".value":true,".priority":"x"}}"#,
+            r#"{".sv":"timestamp"}"#,
+            r#"{".value":{".sv":{"increment":0.5}},".priority":3}"#,
+            r#"{".value":{".sv":{"increment":-9223372036854775808}},".priority":{".sv":"timestamp"}}"#,
+            r#"{".priority":{".sv":"timestamp"},"a":{"b":{".sv":"timestamp"}},"c":["",{".sv":"timestamp"}]}"#,
+            r#"{".priority":{".sv":"timestamp"},"z":1}"#,
+            r#"{".priority":"}","z":"}"}"#,
+        ] {
+            let draft = Draft::parse(text.as_bytes(), 0).unwrap();
+            assert_eq!(Draft::from_text(&draft.to_text()), Ok(draft), "{text}");
+        }
+    }
+
+    #[test]
+    fn priority_alone_comes_back_as_such() {
+        for text in ["null", "1.5", "\"}\"", r#"{".sv":"timestamp"}"#, r#"{".sv":{"increment":2}}"#] {
+            let draft = parse_priority(text.as_bytes()).unwrap();
+            assert_eq!(Draft::from_text(&draft.to_text()), Ok(draft), "{text}");
+        }
+    }
+
+    #[test]
+    fn dummies_do_not_show() {
+        let text = r#"{"a":{".priority":{".sv":"timestamp"},".value":""},"b":{".sv":"timestamp"}}"#;
+        assert_eq!(Draft::parse(text.as_bytes(), 0).map(|draft| draft.to_text()).as_deref(), Ok(text));
+    }
+}

@@ -141,3 +141,63 @@ fn write_json<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
     // Cannot fail: strings and numbers can always be serialised, and a vector takes every byte.
     serde_json::to_writer(out, value).expect("a primitive into memory");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::{Key, Scalar};
+
+    fn steps(format: Format, steps: &[Step<'_>]) -> String {
+        let mut out = Vec::new();
+        let mut writer = JsonWriter::new(format);
+        steps.iter().for_each(|step| writer.step(*step, &mut out));
+        writer.finish(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn no_steps_are_null_and_a_node_without_children_is_an_object() {
+        assert_eq!(steps(Format::Plain, &[]), "null");
+        assert_eq!(Node::Empty.to_json(Format::Export), "null");
+        let enter = Step::Enter { key: None, priority: None, array_len: None };
+        assert_eq!(steps(Format::Plain, &[enter, Step::Leave]), "{}");
+    }
+
+    #[test]
+    fn gaps_of_an_array_are_null() {
+        let leaf = |key| Step::Leaf { key: Some(key), value: ScalarRef::Int(7), priority: Some(ScalarRef::Int(1)) };
+        let enter = |key| Step::Enter { key, priority: Some(ScalarRef::Str("p")), array_len: Some(4) };
+        let inner =
+            [enter(None), leaf("1"), enter(Some("3")), leaf("0"), leaf("3"), Step::Leave, leaf("4"), Step::Leave];
+        assert_eq!(steps(Format::Plain, &inner), "[null,7,null,[7,null,null,7],7]");
+        let leaf = r#"{".value":7,".priority":1}"#;
+        let below = format!(r#"{{".priority":"p","0":{leaf},"3":{leaf}}}"#);
+        let expected = format!(r#"{{".priority":"p","1":{leaf},"3":{below},"4":{leaf}}}"#);
+        assert_eq!(steps(Format::Export, &inner), expected);
+    }
+
+    #[test]
+    fn strings_are_escaped_onto_one_line() {
+        let text = "\"\\\n\r\t\u{8}\u{c}\u{1}\u{7f}\u{2028}é😀/";
+        let node =
+            Node::inner(BTreeMap::from([(Key::parse("é\"\\").unwrap(), Node::leaf(Scalar::string(text)))]), None);
+        let json = node.to_json(Format::Plain);
+        assert_eq!(json, "{\"é\\\"\\\\\":\"\\\"\\\\\\n\\r\\t\\b\\f\\u0001\u{7f}\u{2028}é😀/\"}");
+    }
+
+    #[test]
+    fn children_come_in_key_order() {
+        let node = Node::inner(
+            ["b", "10", "9", "-1", "a", "\u{fffd}", "😀"]
+                .map(|key| (Key::parse(key).unwrap(), Node::leaf(Scalar::Bool(true))))
+                .into(),
+            None,
+        );
+        assert_eq!(
+            node.to_json(Format::Plain),
+            "{\"-1\":true,\"9\":true,\"10\":true,\"a\":true,\"b\":true,\"😀\":true,\"\u{fffd}\":true}"
+        );
+    }
+}

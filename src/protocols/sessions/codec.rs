@@ -124,15 +124,13 @@ fn verb(request: Written<'_>) -> Result<Verb, String> {
 }
 
 fn set_verb(text: &str, data: &[u8], if_match: Option<String>) -> Result<Verb, String> {
-    let (path, op) = match text.strip_suffix("/.priority").or_else(|| (text == ".priority").then_some("")) {
-        Some(node) => (place(node)?, WriteOp::Set(json::parse_priority(data).map_err(|error| error.to_string())?)),
-        None => {
-            let path = place(text)?;
-            let draft = draft(data, &path)?;
-            (path, WriteOp::Set(draft))
-        }
+    let node = text.strip_suffix("/.priority").or_else(|| (text == ".priority").then_some(""));
+    let path = place(node.unwrap_or(text))?;
+    let draft = match node {
+        Some(_) => json::parse_priority(data).map_err(|error| error.to_string())?,
+        None => draft(data, &path)?,
     };
-    Ok(Verb::Write { path, op, if_match })
+    Ok(Verb::Write { path, op: WriteOp::Set(draft), if_match })
 }
 
 fn draft(data: &[u8], path: &Path) -> Result<Draft, String> {

@@ -15,13 +15,10 @@ mod codec;
 mod requests;
 mod stream;
 
-use std::sync::Arc;
-
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 
 use super::{Context, answer};
-use crate::engine::{Database, Session};
 use crate::transport::Reply;
 
 /// Where the routes of this protocol begin.
@@ -39,29 +36,18 @@ pub async fn handle(context: &Context, request: Request<Incoming>) -> Reply {
     let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default().trim_start_matches('/').to_owned();
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     let (id, action) = (segments.next(), segments.next());
-    match (request.method(), id, action) {
+    let session = match id.map(|id| database.session(id)) {
+        Some(Some(session)) => Some(session),
+        Some(None) => return error(StatusCode::NOT_FOUND, "no such session: open a new one"),
+        None => None,
+    };
+    match (request.method(), session, action) {
         (&Method::GET, None, None) => stream::open(context, &database),
-        (&Method::GET, Some(id), None) => match find(&database, id) {
-            Ok(session) => stream::resume(context, &database, session, &request).await,
-            Err(reply) => reply,
-        },
-        (&Method::POST, Some(id), None) => match find(&database, id) {
-            Ok(session) => requests::handle(&database, &session, request).await,
-            Err(reply) => reply,
-        },
-        (&Method::POST, Some(id), Some("close")) => match find(&database, id) {
-            Ok(session) => {
-                session.end().await;
-                answer::empty(StatusCode::NO_CONTENT).into()
-            }
-            Err(reply) => reply,
-        },
+        (&Method::GET, Some(session), None) => stream::resume(context, &database, session, &request).await,
+        (&Method::POST, Some(session), None) => requests::handle(&database, &session, request).await,
+        (&Method::POST, Some(session), Some("close")) => requests::close(&database, &session, request).await,
         _ => error(StatusCode::METHOD_NOT_ALLOWED, "sessions answer GET (streams) and POST (requests, close)"),
     }
-}
-
-fn find(database: &Database, id: &str) -> Result<Arc<Session>, Reply> {
-    database.session(id).ok_or_else(|| error(StatusCode::NOT_FOUND, "no such session: open a new one"))
 }
 
 fn error(status: StatusCode, text: &str) -> Reply {

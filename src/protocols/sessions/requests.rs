@@ -17,28 +17,46 @@ use crate::model::{Format, Path, Query, Write, hash};
 use crate::protocols::answer;
 use crate::transport::{Body, Outbox, Reply, read_body};
 
+/// Does what a POST asks, and replies.
 pub async fn handle(database: &Arc<Database>, session: &Arc<Session>, request: HttpRequest<Incoming>) -> Reply {
-    let (head, body) = request.into_parts();
-    let body = match read_body(&head.headers, body, SESSION_REQUEST_BYTES_MAX).await {
-        Ok(body) => body,
-        Err(refused) => {
-            let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::BAD_REQUEST);
-            return error(status, &refused.to_string());
-        }
-    };
-    let requests = match codec::parse(&body) {
-        Ok(requests) if requests.len() > SESSION_REQUESTS_MAX => {
-            return error(StatusCode::BAD_REQUEST, &format!("at most {SESSION_REQUESTS_MAX} requests at a time"));
-        }
-        Ok(requests) => requests,
-        Err(text) => return error(StatusCode::BAD_REQUEST, &text),
-    };
-    // On a task of its own: a client that gives up waiting does not leave its requests half done and unremembered.
-    let (database, session) = (Arc::clone(database), Arc::clone(session));
-    match tokio::spawn(async move { run(&database, &session, requests).await }).await {
-        Ok(body) => answer::json(StatusCode::OK, Body::full(body)).into(),
-        Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "An internal error occurred"),
+    match read(request).await {
+        Ok(requests) => match done(database, session, requests).await {
+            Some(body) => answer::json(StatusCode::OK, Body::full(body)).into(),
+            None => error(StatusCode::INTERNAL_SERVER_ERROR, "An internal error occurred"),
+        },
+        Err(refused) => refused,
     }
+}
+
+/// Does the last requests, if the body holds any, and ends the session.
+pub async fn close(database: &Arc<Database>, session: &Arc<Session>, request: HttpRequest<Incoming>) -> Reply {
+    // Whatever is wrong with the body: the client is leaving and reads no answer.
+    if let Ok(requests) = read(request).await {
+        done(database, session, requests).await;
+    }
+    session.end().await;
+    answer::empty(StatusCode::NO_CONTENT).into()
+}
+
+async fn read(request: HttpRequest<Incoming>) -> Result<Vec<Request>, Reply> {
+    let (head, body) = request.into_parts();
+    let body = read_body(&head.headers, body, SESSION_REQUEST_BYTES_MAX).await.map_err(|refused| {
+        let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        error(status, &refused.to_string())
+    })?;
+    match codec::parse(&body) {
+        Ok(requests) if requests.len() > SESSION_REQUESTS_MAX => {
+            Err(error(StatusCode::BAD_REQUEST, &format!("at most {SESSION_REQUESTS_MAX} requests at a time")))
+        }
+        Ok(requests) => Ok(requests),
+        Err(text) => Err(error(StatusCode::BAD_REQUEST, &text)),
+    }
+}
+
+/// Runs the requests on a task of its own: a client that gives up waiting does not leave them half done and unremembered.
+async fn done(database: &Arc<Database>, session: &Arc<Session>, requests: Vec<Request>) -> Option<String> {
+    let (database, session) = (Arc::clone(database), Arc::clone(session));
+    tokio::spawn(async move { run(&database, &session, requests).await }).await.ok()
 }
 
 /// A reply that is there, or that the writer still owes.
@@ -134,17 +152,13 @@ async fn get(database: &Arc<Database>, n: u64, path: Path, query: Option<Query>)
     let database = Arc::clone(database);
     let read = move || {
         let snapshot = database.snapshot()?;
-        match query {
-            Some(query) => {
-                let node = database.window(&snapshot, &path, &query)?;
-                Ok(codec::reply_data(n, "ok", &node.to_json(Format::Export), None))
-            }
-            None => {
-                let tree = snapshot.tree();
-                let (node, hash) = (tree.node(&path)?, tree.hash(&path)?);
-                Ok(codec::reply_data(n, "ok", &node.to_json(Format::Export), Some(hash::etag(&hash))))
-            }
+        if let Some(query) = query {
+            let node = database.window(&snapshot, &path, &query)?;
+            return Ok(codec::reply_data(n, "ok", &node.to_json(Format::Export), None));
         }
+        let tree = snapshot.tree();
+        let (node, hash) = (tree.node(&path)?, tree.hash(&path)?);
+        Ok(codec::reply_data(n, "ok", &node.to_json(Format::Export), Some(hash::etag(&hash))))
     };
     match tokio::task::spawn_blocking(read).await {
         Ok(Ok(reply)) => Ok(reply),
