@@ -46,7 +46,7 @@ test('it runs again when somebody else was faster', async () => {
   peer.set('/n', 1);
   let rivals = 2;
   peer.beforeConditional = () => {
-    if (rivals-- > 0) peer.set('/n', peer.data.at(['n']).value as number * 10);
+    if (rivals-- > 0) peer.set('/n', (peer.data.at(['n']).value as number) * 10);
   };
   const { snapshot } = await ref.transaction((n) => n + 1);
   expect([snapshot.val(), peer.data.at(['n']).value]).toEqual([101, 101]);
@@ -108,8 +108,11 @@ test('an exception of the function, and data that is none, end it', async () => 
   expect(() => ref.transaction(() => Number.NaN)).toThrow('transaction failed: Data returned contains NaN in property');
   peer.denied.add('/other');
   await expect(
-    ref.root().child('x').transaction(() => {
-      throw new Error('mine');
-    }),
+    ref
+      .root()
+      .child('x')
+      .transaction(() => {
+        throw new Error('mine');
+      }),
   ).rejects.toThrow('mine');
 });

@@ -282,7 +282,7 @@ fn run<F: Future<Output = ()>>(test: F) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever is written: a client that applies what it is told holds what the tree holds, in the right order; and one that
     /// resumes anywhere is told exactly the rest.

@@ -2,7 +2,11 @@
 //!
 //! The same code serves live records and the replay of old ones; both hand in a [`Source`] for what the window does not hold.
 //! It costs what was touched, not what the window holds, except where a full window loses a child and is built anew.
-//! Source: Firebase realtime protocol 10.5; order of events as in the Firebase SDKs (removed, added, moved, changed).
+//! Source: Firebase realtime protocol 10.5.
+//!
+//! Order of a record's events: removed; then added and moved together, by their new place; then changed. So a client that applies
+//! them one by one, each behind its `prevKey`, ends in the right order. (The Firebase SDKs tell all added before all moved, and
+//! a client that inserts by `prevKey` can go wrong there.)
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -114,10 +118,15 @@ fn step(
     Ok(Difference { left: left.chain(pushed_out).collect::<BTreeSet<_>>().into_iter().collect(), entered })
 }
 
-/// Orders each kind of event by the window, and names the sibling before.
+/// Orders the events, and names the sibling before.
 fn finish(window: &Window, mut events: Vec<ChildEvent>) -> Vec<ChildEvent> {
+    let rank = |event_type| match event_type {
+        EventType::ChildRemoved => 0,
+        EventType::ChildAdded | EventType::ChildMoved => 1,
+        EventType::ChildChanged | EventType::Value => 2,
+    };
     // The sort is stable: removed children, which have no place any more, keep their old order.
-    events.sort_by_cached_key(|event| (event.event_type, window.place(&event.key).cloned()));
+    events.sort_by_cached_key(|event| (rank(event.event_type), window.place(&event.key).cloned()));
     for event in &mut events {
         event.prev_key = window.place(&event.key).and_then(|place| window.previous(place)).cloned();
     }

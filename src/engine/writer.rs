@@ -7,9 +7,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::event::Event;
 use super::first::First;
@@ -23,6 +25,9 @@ use crate::base::{Clock, Millis};
 use crate::model::{Draft, Path, Record, hash};
 use crate::store::{self, Batch, Readers, StoreError};
 use crate::transport::Outbox;
+
+/// A pause of this length is used to tidy up.
+const TIDY_AFTER: Duration = Duration::from_millis(100);
 
 /// What the writer is asked. A reply that is dropped means: the disk failed or the database is closing, and it was not done.
 pub(super) enum Command {
@@ -72,6 +77,8 @@ pub(super) struct Writer {
     runtime: tokio::runtime::Handle,
     /// The newest committed sequence, for those who read beside the writer.
     newest: Arc<AtomicU64>,
+    /// Nothing was asked since the store last tidied up: an idle database does nothing at all.
+    is_tidy: bool,
     state: State,
 }
 
@@ -112,7 +119,7 @@ impl Writer {
             seq: store.last_seq(),
             time: store.last_time(),
         };
-        let mut writer = Self { store, readers, runtime, newest, state };
+        let mut writer = Self { store, readers, runtime, newest, is_tidy: false, state };
         writer.run_left_over()?;
         writer.newest.store(writer.state.seq, Ordering::Release);
         Ok(writer)
@@ -121,11 +128,24 @@ impl Writer {
     /// Works until every sender is gone.
     pub fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let mut waiting = Vec::with_capacity(BATCH_OPERATIONS_MAX);
-        while commands.blocking_recv_many(&mut waiting, BATCH_OPERATIONS_MAX) > 0 {
+        while self.receive(&mut commands, &mut waiting) {
             self.turn(&mut waiting);
-            while commands.is_empty() && self.store.idle() {}
         }
         self.state.listeners.clear();
+    }
+
+    /// Waits for commands; in the first pause after some, the store tidies up. `false` once every sender is gone.
+    fn receive(&mut self, commands: &mut mpsc::Receiver<Command>, waiting: &mut Vec<Command>) -> bool {
+        while !self.is_tidy {
+            let soon = async { timeout(TIDY_AFTER, commands.recv_many(waiting, BATCH_OPERATIONS_MAX)).await };
+            match self.runtime.block_on(soon) {
+                Ok(count) => return count > 0,
+                Err(_) => self.is_tidy = !self.store.idle(),
+            }
+        }
+        let count = commands.blocking_recv_many(waiting, BATCH_OPERATIONS_MAX);
+        self.is_tidy = false;
+        count > 0
     }
 
     /// Everything that waited, in its order; neighbouring writes share a commit.

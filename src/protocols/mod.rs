@@ -9,6 +9,7 @@
 
 pub mod answer;
 pub mod namespace;
+pub mod rest;
 pub mod sessions;
 
 use std::sync::Arc;

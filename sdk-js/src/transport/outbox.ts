@@ -32,6 +32,13 @@ export class Outbox {
   #underWay: { requests: Map<number, Request>; text: string } | null = null;
   /** Rises for good, also over sessions: a write of an old session is then older than all that is sent in a new one. */
   #n = 0;
+  /** How many of the queue may still leave. */
+  #allowed = Number.POSITIVE_INFINITY;
+
+  /** What is added from now on waits for `restart`. */
+  seal(): void {
+    this.#allowed = this.#queue.length;
+  }
 
   add(request: Request): void {
     this.#queue.push(request);
@@ -39,7 +46,7 @@ export class Outbox {
 
   /** The batch to send now: the unanswered one once more, letter for letter, or the next; `null` if there is nothing. */
   batch(): string | null {
-    if (this.#underWay === null && this.#queue.length > 0) this.#underWay = this.#take();
+    if (this.#underWay === null && Math.min(this.#queue.length, this.#allowed) > 0) this.#underWay = this.#take();
     return this.#underWay?.text ?? null;
   }
 
@@ -47,7 +54,7 @@ export class Outbox {
     const requests = new Map<number, Request>();
     const texts: string[] = [];
     let chars = 0;
-    for (const request of this.#queue.slice(0, BATCH_REQUESTS_MAX)) {
+    for (const request of this.#queue.slice(0, Math.min(BATCH_REQUESTS_MAX, this.#allowed))) {
       const text = JSON.stringify({ n: this.#n + 1, ...request.body });
       chars += text.length;
       if (texts.length > 0 && chars > BATCH_CHARS_MAX) break;
@@ -57,6 +64,7 @@ export class Outbox {
       texts.push(text);
     }
     this.#queue.splice(0, texts.length);
+    this.#allowed -= texts.length;
     return { requests, text: `[${texts.join()}]` };
   }
 
@@ -81,6 +89,7 @@ export class Outbox {
 
   /** A new session: `first` goes before all that still waits. */
   restart(first: readonly Request[]): void {
+    this.#allowed = Number.POSITIVE_INFINITY;
     const underWay = [...(this.#underWay?.requests.values() ?? [])];
     this.#underWay = null;
     const doubtful = underWay.filter(({ onNewSession }) => onNewSession === 'fail');

@@ -73,8 +73,11 @@ export class Session {
     const [id, posts] = [this.#id, this.#posts];
     this.#end();
     if (id === null) return;
+    this.#outbox.seal();
     AbortSignal.timeout(FAREWELL_MS).addEventListener('abort', () => posts?.abort());
-    this.#farewell = Promise.resolve(this.#draining).then(() => this.#sayGoodbye(id)).catch(() => {});
+    this.#farewell = Promise.resolve(this.#draining)
+      .then(() => this.#sayGoodbye(id))
+      .catch(() => {});
   }
 
   /** What the program asked for before `stop` still goes out, as it would on a socket. */

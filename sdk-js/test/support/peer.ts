@@ -90,7 +90,7 @@ export class Peer {
     if (!session || !this.sessions.has(session.id)) return this.#answer(response, 404, { error: 'no such session' });
     if (verb === 'close') return this.#close(session, response);
     const replies = JSON.parse(body).map((asked: Json) => this.#once(session, asked));
-    if (this.answersToLose-- > 0) return void request.destroy();
+    if (this.answersToLose-- > 0) return void response.destroy();
     this.answersToLose = 0;
     this.#answer(response, 200, { replies });
   }
@@ -185,7 +185,9 @@ export class Peer {
     this.#seq += 1;
     for (const session of this.sessions.values()) {
       for (const [key, { path, query }] of session.listens) {
-        const news = isWhole(query) ? this.#changes(path, ops) : this.#window(before.at(path), this.data.at(path), query);
+        const news = isWhole(query)
+          ? this.#changes(path, ops)
+          : this.#window(before.at(path), this.data.at(path), query);
         if (!news) continue;
         const told = eventText(news.event, { key, ...news.data }, this.#seq);
         session.told.push({ seq: this.#seq, text: told });

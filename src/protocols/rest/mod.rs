@@ -1,0 +1,99 @@
+//! The Firebase REST API and its event streams, over plain HTTP.
+//!
+//! Routes: every path that ends in `.json` (data, with `Accept: text/event-stream` as a stream), `/.settings/*`,
+//! `/.inspect/*` and `/<path>/.upload`. Spec: Firebase REST reference (`spec/firebase-rest.md`), whose section
+//! numbers the
+//! headers of the files name. Knows nothing of storage, rules or other protocols. Credentials are accepted and not
+//! checked.
+//!
+//! Pure, from text to types and back:
+//! - `target`, `params`, `selection`: path and query string; `request`: all of a request but its body
+//! - `writing`: the body of a write, and its echo
+//! - `layout`: pretty text and script callbacks; `error`: the table of errors; `reply`: headers
+//! - `value_events`: Firebase's `put` and `patch`; `child_events`: our own stream of children
+//! - `settings`: what tools ask for
+//!
+//! With the engine:
+//! - `read`, `source`: GET; `write`: PUT, POST, PATCH, DELETE; `listen`: streams
+
+mod child_events;
+mod error;
+mod layout;
+mod listen;
+mod params;
+mod read;
+mod reply;
+mod request;
+mod selection;
+mod settings;
+mod source;
+mod target;
+mod value_events;
+mod write;
+mod writing;
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use hyper::{Request, Response, StatusCode};
+
+use self::error::Failure;
+use self::reply::{Answer, Text};
+use self::request::Ask;
+use super::Context;
+use crate::base::limits::REQUEST_BYTES_MAX;
+use crate::engine::Database;
+use crate::transport::{Body, BodyError, Reply, read_body};
+
+/// Answers one request. Preflights are answered before it comes here, and compression is done behind it.
+pub async fn handle(context: &Context, request: Request<Incoming>) -> Reply {
+    let (head, body) = request.into_parts();
+    respond(context, &head, body).await.unwrap_or_else(|failure| Response::from(failure).into())
+}
+
+/// In the order of 8.4: namespace, path and parameters, body, conditions; the last two in `writing`.
+async fn respond(context: &Context, head: &Parts, body: Incoming) -> Result<Reply, Failure> {
+    let namespace = context.namespaces.resolve(&head.uri, &head.headers).map_err(|_| Failure::NAMESPACE)?;
+    let query = head.uri.query().unwrap_or_default();
+    let database = || database(context, namespace.as_str());
+    Ok(match Ask::parse(&head.method, head.uri.path(), query, &head.headers)? {
+        Ask::Read(read) => {
+            let (is_script, download) = (read.callback.is_some(), read.download.clone());
+            let answer = read::answer(database().await?, read).await?;
+            answer.into_response(is_script, download.as_deref()).into()
+        }
+        Ask::Listen(listen) => Reply::Stream(listen::start(context, &database().await?, listen).await?),
+        Ask::Write(writing) => {
+            let database = database().await?;
+            let body = read_body(&head.headers, body, REQUEST_BYTES_MAX).await?;
+            write::answer(database, writing, body).await?.into_response(false, None).into()
+        }
+        Ask::Settings { name, verb, print } => {
+            let text = settings::settings(&name, verb)?;
+            json_text(print, &text).into()
+        }
+        Ask::Inspect { name, print } => {
+            let text = settings::inspect(&name, || context.engine.names())?;
+            json_text(print, &text).into()
+        }
+    })
+}
+
+async fn database(context: &Context, name: &str) -> Result<Arc<Database>, Failure> {
+    Ok(context.engine.database(name).await?)
+}
+
+fn json_text(print: request::Print, text: &str) -> Response<Body> {
+    let text = Text::Whole(write::lay_out(print, |out| out.extend_from_slice(text.as_bytes())));
+    Answer { text, ..Answer::new(StatusCode::OK) }.into_response(false, None)
+}
+
+impl From<BodyError> for Failure {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::BODY_TOO_BIG,
+            other => Self::with_status(other.status(), other.to_string()),
+        }
+    }
+}
