@@ -270,5 +270,5 @@ test('a key called __proto__ is data and nothing else', async () => {
   const snapshot = await ref.once('value');
   expect(lines.at(-1)).toBe('value {"__proto__":{"polluted":true}}');
   expect(Object.hasOwn(snapshot.val(), '__proto__')).toBe(true);
-  expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  expect(({} as Record<string, unknown>).polluted).toBeUndefined();
 });

@@ -39,5 +39,5 @@ test('the global is the constructor, and its server is where the script came fro
 });
 
 test('a script from a file names no server', () => {
-  expect(page('file:///tmp/firebase.js')['Firebase']!.server).toBeNull();
+  expect(page('file:///tmp/firebase.js').Firebase!.server).toBeNull();
 });

@@ -1,1 +1,176 @@
 //! Configuration, listener, router and life cycle: what makes the rooms one running server.
+//!
+//! - `config`: every setting in one table; `settings`: flags, environment and file become a config; `units`: `10s`, `4MB`
+//! - `router`: which request goes to which protocol; `assets`: embedded scripts and pages
+//! - `listener`: the port, the bound on connections, draining; `port_owner`: who holds a taken port
+//! - `data_dir`: where data lives; `logging`: log lines
+//!
+//! [`Server`] is the life cycle: start, run, drain.
+
+mod assets;
+pub mod config;
+mod data_dir;
+mod listener;
+pub mod logging;
+mod port_owner;
+mod router;
+pub mod settings;
+mod units;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use config::Config;
+use data_dir::DataDir;
+pub use listener::BindError;
+pub use settings::{Settings, SettingsError};
+
+use crate::base::Clock;
+use crate::engine::{DatabaseError, Durability, Engine, EngineConfig, StoreOptions};
+use crate::protocols::{Context, Namespaces};
+
+/// A server that listens, and serves once it is [`Server::run`].
+pub struct Server {
+    config: Config,
+    listener: TcpListener,
+    address: SocketAddr,
+    context: Arc<Context>,
+    data: DataDir,
+}
+
+/// Why a server does not start. Says what to do.
+#[derive(Debug)]
+pub enum StartError {
+    /// The emulator lets everyone in, and the address can be reached by others.
+    Public {
+        host: String,
+    },
+    Bind(BindError),
+    Data {
+        path: PathBuf,
+        error: io::Error,
+    },
+    /// A stored database cannot be opened: damaged, newer than this server, or in use.
+    Database(DatabaseError),
+    PortFile {
+        path: PathBuf,
+        error: io::Error,
+    },
+}
+
+impl Server {
+    /// Opens the data, listens, and writes the port file: from then on connections are taken, and answered once it runs.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let ip = listener::ip(&config.host);
+        if !ip.is_loopback() && !config.allow_public_emulator {
+            return Err(StartError::Public { host: config.host });
+        }
+        let listener = listener::bind(SocketAddr::new(ip, config.port)).await.map_err(StartError::Bind)?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| StartError::Bind(BindError::Other { address: SocketAddr::new(ip, config.port), error }))?;
+        let data = if config.ephemeral { DataDir::temporary() } else { DataDir::at(&config.data) };
+        let data = data.map_err(|error| StartError::Data { path: config.data.clone(), error })?;
+        let engine = Engine::new(EngineConfig {
+            data: data.path().to_owned(),
+            store: store_options(&config),
+            presence_grace: config.presence_grace,
+            clock: Clock::system(),
+        });
+        engine.open_existing().await.map_err(StartError::Database)?;
+        let context = Arc::new(Context {
+            engine,
+            namespaces: Namespaces {
+                default: config.default_namespace.clone(),
+                base_domain: config.base_domain.clone(),
+                trust_forwarded_host: config.trust_forwarded_host,
+            },
+            keep_alive: config.keep_alive,
+            outbox_bytes: usize::try_from(config.outbox_bytes).unwrap_or(usize::MAX),
+        });
+        if let Some(path) = &config.port_file {
+            let written = write_whole(path, &address.port().to_string());
+            written.map_err(|error| StartError::PortFile { path: path.clone(), error })?;
+        }
+        Ok(Self { config, listener, address, context, data })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its data is.
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Serves until `drain` is cancelled; then takes no more connections, ends streams, lets running requests finish (for
+    /// a bounded time), and closes the databases.
+    pub async fn run(self, drain: CancellationToken) {
+        let context = Arc::clone(&self.context);
+        let handler = move |request| {
+            let context = Arc::clone(&context);
+            async move { router::route(&context, request).await }
+        };
+        listener::serve(self.listener, self.config.connections_max, handler, drain).await;
+        self.context.engine.shutdown().await;
+    }
+}
+
+fn store_options(config: &Config) -> StoreOptions {
+    StoreOptions {
+        durability: match config.durability {
+            _ if config.ephemeral => Durability::Off,
+            config::Durability::Full => Durability::Full,
+            config::Durability::Relaxed => Durability::Relaxed,
+        },
+        log_bytes_max: config.log_retention_bytes,
+        log_records_max: config.log_retention_records,
+        log_age_max_ms: i64::try_from(config.log_retention_age.as_millis()).unwrap_or(i64::MAX),
+    }
+}
+
+/// Writes a small file so that a reader sees all of it or nothing.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    std::fs::write(&beside, text)?;
+    std::fs::rename(&beside, path)
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Public { host } => write!(
+                f,
+                "{host} can be reached by others, and the emulator lets everyone read and write everything.\n\
+                 If that is wanted, say so: `--allow-public-emulator`. Otherwise take `--host 127.0.0.1`."
+            ),
+            Self::Bind(error) => write!(f, "{error}"),
+            Self::Data { path, error } => write!(
+                f,
+                "cannot use the data directory {}: {error}.\n\
+                 Take another: `--data DIR`, or keep nothing: `--ephemeral`.",
+                path.display()
+            ),
+            Self::Database(error) => write!(f, "{error}"),
+            Self::PortFile { path, error } => write!(f, "cannot write the port file {}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}

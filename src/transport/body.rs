@@ -132,21 +132,35 @@ impl hyper::body::Body for Body {
 
 /// Gzips the body of a JSON or script answer if the request allows it and it is larger than 1 KB (or of unknown size).
 ///
-/// Adds `Vary: Accept-Encoding` whether or not it was done. Answers that have a `Content-Encoding` already stay as they are.
+/// Adds `Vary: Accept-Encoding` whether or not it was done. Answers that went through here already stay as they are.
 pub fn compress(request: &HeaderMap, response: Response<Body>) -> Response<Body> {
+    compress_if(accepts_gzip(request), response)
+}
+
+/// The same, where `allowed` is what [`accepts_gzip`] said of the request.
+pub fn compress_if(allowed: bool, response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     let is_small = body.remaining.is_some_and(|len| len <= COMPRESSED_BYTES_MIN);
-    if is_small || head.headers.contains_key(CONTENT_ENCODING) || !is_text(&head.headers) {
+    if is_small || head.headers.contains_key(VARY) || !is_text(&head.headers) {
         return Response::from_parts(head, body);
     }
     head.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
-    if !accepts_gzip(request) {
+    if !allowed {
         return Response::from_parts(head, body);
     }
     head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     head.headers.remove(CONTENT_LENGTH);
     let encoder = GzipEncoder::with_quality(StreamReader::new(body), Level::Fastest);
     Response::from_parts(head, Body::encoded(ReaderStream::with_capacity(encoder, 16 * 1_024)))
+}
+
+/// All of `content`, gzipped as small as it gets: for what is sent often.
+pub async fn gzip(content: Bytes) -> Bytes {
+    let mut packed = Vec::new();
+    let mut encoder = GzipEncoder::with_quality(content.as_ref(), Level::Best);
+    // Cannot fail: it reads from memory and writes to memory.
+    encoder.read_to_end(&mut packed).await.expect("memory to memory");
+    packed.into()
 }
 
 fn is_text(headers: &HeaderMap) -> bool {
@@ -297,7 +311,7 @@ mod tests {
     #[tokio::test]
     async fn large_json_is_gzipped_and_unpacks_to_itself() {
         let text = "[1,2,3,4]".repeat(1_000);
-        let response = compress(&accepting("gzip"), json(Body::from(text.clone())));
+        let response = compress_if(true, json(Body::from(text.clone())));
         assert_eq!(response.headers()[CONTENT_ENCODING], "gzip");
         assert_eq!(response.headers()[VARY], "Accept-Encoding");
         let packed = response.into_body().collect().await.unwrap().to_bytes();
@@ -309,9 +323,9 @@ mod tests {
 
     #[test]
     fn small_or_refused_answers_stay_plain() {
-        let small = compress(&accepting("gzip"), json(Body::full("true")));
+        let small = compress_if(true, json(Body::full("true")));
         assert!(small.headers().get(CONTENT_ENCODING).is_none());
-        let refused = compress(&HeaderMap::new(), json(Body::from("x".repeat(5_000))));
+        let refused = compress_if(false, json(Body::from("x".repeat(5_000))));
         assert!(refused.headers().get(CONTENT_ENCODING).is_none());
         assert_eq!(refused.headers()[VARY], "Accept-Encoding");
         assert_eq!(hyper::body::Body::size_hint(refused.body()).exact(), Some(5_000));

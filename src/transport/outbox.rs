@@ -330,6 +330,8 @@ mod tests {
                 next[thread] += 1;
             }
         }
-        pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
+        for pusher in pushers {
+            pusher.join().unwrap();
+        }
     }
 }

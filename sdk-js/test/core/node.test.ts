@@ -43,8 +43,8 @@ test('a value beside children wins', () => {
 test('arrays are objects inside, and arrays again for the application if they look like ones', () => {
   expect(exportJson(fromJson(['a', null, ['b']]))).toEqual({ 0: 'a', 2: { 0: 'b' } });
   const seen = (json: object) => toValue(fromJson(json));
-  expect(seen({ 1: 'a' })).toEqual([, 'a']);
-  expect(seen({ 0: 'a', 2: 'c' })).toEqual(['a', , 'c']);
+  expect(seen({ 1: 'a' })).toEqual([undefined, 'a']);
+  expect(seen({ 0: 'a', 2: 'c' })).toEqual(['a', undefined, 'c']);
   expect(Array.isArray(seen({ 2: 'a' }))).toBe(false);
   expect(Array.isArray(seen({ '01': 'a' }))).toBe(false);
 });

@@ -102,7 +102,7 @@ test('a large event in small pieces costs no more than its size', () => {
 
 const deep = (levels: number): object => (levels === 0 ? {} : { a: deep(levels - 1) });
 const cycle: Record<string, unknown> = {};
-cycle['me'] = cycle;
+cycle.me = cycle;
 
 test.each([
   [{ a: { b: undefined } }, "contains undefined in property 'a.b'"],

@@ -24,9 +24,9 @@ export class Peer {
   data: Node = Node.EMPTY;
   /** Every request of every POST, without `n`, in order. */
   readonly requests: Json[] = [];
-  readonly sessions = new Map<string, PeerSession>();
+  readonly sessions: Map<string, PeerSession> = new Map();
   /** Paths at and below which nothing may be read or written. */
-  readonly denied = new Set<string>();
+  readonly denied: Set<string> = new Set();
   /** While set, POSTs wait for it before they are handled. */
   gate: Promise<void> = Promise.resolve();
   /** How many POSTs to handle but leave without an answer. */

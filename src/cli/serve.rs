@@ -1,0 +1,147 @@
+//! Runs the server: settings, greeting, signals.
+//!
+//! Exit codes: 0 after a stop that was asked for; 1 if it cannot start; 2 for settings that cannot be; 130 or 143 if a
+//! second signal (SIGINT, SIGTERM) cut the stop short.
+
+use std::fmt::Write;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::arguments::flags;
+use super::output::{Paint, complain, say};
+use super::{FAILED, USAGE};
+use crate::server::config::Durability;
+use crate::server::{Config, Server, Settings, SettingsError, logging};
+
+/// Serves until told to stop.
+pub fn run(matches: &ArgMatches) -> ExitCode {
+    let config = match settings(matches).and_then(|settings| settings.config()) {
+        Ok(config) => config,
+        Err(error) => return complain(&error, USAGE),
+    };
+    logging::init(&config);
+    match Runtime::new() {
+        Ok(runtime) => runtime.block_on(serve(config)),
+        Err(error) => complain(&format!("the system gives no threads: {error}"), FAILED),
+    }
+}
+
+/// `beaconfire config`: prints the effective configuration.
+pub fn print_config(matches: &ArgMatches) -> ExitCode {
+    match settings(matches).and_then(|settings| settings.print()) {
+        Ok(text) => say(&text),
+        Err(error) => complain(&error, USAGE),
+    }
+}
+
+/// The settings of flags, environment and file.
+fn settings(matches: &ArgMatches) -> Result<Settings, SettingsError> {
+    let variables = std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
+    let stronger = flags(matches).over(Settings::from_variables(variables)?);
+    match matches.get_one::<String>("config") {
+        Some(path) => Ok(stronger.over(Settings::from_file(Path::new(path))?)),
+        None => Ok(stronger),
+    }
+}
+
+async fn serve(config: Config) -> ExitCode {
+    // Before the port file tells anyone that there is somebody to send signals to.
+    let signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return complain(&format!("cannot listen for signals: {error}"), FAILED),
+    };
+    let server = match Server::start(config).await {
+        Ok(server) => server,
+        Err(error) => return complain(&error, FAILED),
+    };
+    say(&greeting(&server, &Paint::for_stdout()));
+    let drain = CancellationToken::new();
+    let leftover = server.config().ephemeral.then(|| server.data().to_owned());
+    tokio::spawn(signals.watch(drain.clone(), leftover));
+    server.run(drain).await;
+    tracing::info!("stopped");
+    ExitCode::SUCCESS
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// The first signal drains, the second ends the process at once. Acknowledged writes are safe either way.
+    async fn watch(mut self, drain: CancellationToken, leftover: Option<PathBuf>) {
+        self.next().await;
+        tracing::info!("stopping: running requests may finish; a second signal ends it at once");
+        drain.cancel();
+        let code = self.next().await;
+        if let Some(path) = leftover {
+            let _ = std::fs::remove_dir_all(path);
+        }
+        std::process::exit(code);
+    }
+
+    /// The exit code that belongs to the next signal.
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 130,
+            _ = self.terminate.recv() => 143,
+        }
+    }
+}
+
+/// What a newcomer needs to know about a server that has started.
+fn greeting(server: &Server, paint: &Paint) -> String {
+    let (config, address) = (server.config(), server.address());
+    // An address that stands for all of them is nothing to put into a browser.
+    let host = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    let host = if host.is_ipv6() { format!("[{host}]") } else { host.to_string() };
+    let url = format!("http://{host}:{}", address.port());
+    let mode = if address.ip().is_loopback() {
+        "emulator: everyone on this machine may read and write everything".to_owned()
+    } else {
+        paint.warning("emulator, PUBLIC: everyone who reaches this address may read and write everything")
+    };
+    let mut out = format!("{} {} is ready.\n\n", paint.strong("Beaconfire"), env!("CARGO_PKG_VERSION"));
+    let rows = [
+        ("URL", paint.strong(&url)),
+        ("Mode", mode),
+        ("Data", data(server)),
+        ("Database", format!("{} where a request names none", config.default_namespace)),
+        ("Demo", format!("{url}/demo/")),
+    ];
+    for (name, text) in rows {
+        let _ = writeln!(out, "  {name:<10}{text}");
+    }
+    let script = paint.strong(&format!("<script src=\"{url}/firebase.js\"></script>"));
+    let _ = write!(out, "\n  Paste into a page:\n    {script}\n\n  Try it:\n    curl -X PUT -d '\"hello\"' ");
+    let _ = write!(out, "'{url}/greeting.json'\n\n  Stop with Ctrl+C.\n");
+    out
+}
+
+fn data(server: &Server) -> String {
+    let path = server.data().display();
+    match server.config().durability {
+        _ if server.config().ephemeral => format!("{path}, removed at the end (--ephemeral)"),
+        Durability::Full => format!("{path}, durability full: an acknowledged write survives power loss"),
+        Durability::Relaxed => {
+            format!("{path}, durability relaxed: power loss may take the last seconds of acknowledged writes")
+        }
+    }
+}

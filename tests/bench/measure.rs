@@ -1,0 +1,152 @@
+//! Rounds, medians, and the table they end in.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::server_process::Launch;
+
+/// How to measure, and where.
+pub struct Setup {
+    pub rounds: usize,
+    pub is_quick: bool,
+    folder: tempfile::TempDir,
+}
+
+impl Setup {
+    pub fn new() -> Self {
+        // On a real disk: the temporary folder of the system may be memory.
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        Self { rounds: 5, is_quick: false, folder }
+    }
+
+    /// How long a round measures.
+    pub fn time(&self, full: Duration) -> Duration {
+        if self.is_quick { full / 5 } else { full }
+    }
+
+    /// A path that does not exist yet.
+    pub fn fresh(&self, name: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        let _ = fs::remove_dir_all(&path);
+        path
+    }
+
+    /// The server on `data`.
+    pub fn server(&self, data: &Path) -> Launch {
+        Launch::new(env!("CARGO_BIN_EXE_beaconfire"), data).flags(&["--durability", "full"])
+    }
+}
+
+/// The same quantity of all rounds, server and floor.
+#[derive(Default)]
+pub struct Pairs {
+    server: Vec<f64>,
+    floor: Vec<f64>,
+}
+
+impl Pairs {
+    pub fn push(&mut self, server: f64, floor: f64) {
+        self.server.push(server);
+        self.floor.push(floor);
+    }
+
+    pub fn server(&self) -> f64 {
+        median(&self.server)
+    }
+
+    pub fn floor(&self) -> f64 {
+        median(&self.floor)
+    }
+
+    /// The median of each round's ratio: what disturbed a round disturbed both sides of it.
+    pub fn ratio(&self) -> f64 {
+        let ratios: Vec<f64> = self.server.iter().zip(&self.floor).map(|(server, floor)| server / floor).collect();
+        median(&ratios)
+    }
+}
+
+pub fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let (low, high) = (values.len().saturating_sub(1) / 2, values.len() / 2);
+    match (values.get(low), values.get(high)) {
+        (Some(low), Some(high)) => f64::midpoint(*low, *high),
+        _ => f64::NAN,
+    }
+}
+
+/// Latencies of all rounds.
+#[derive(Default)]
+pub struct Latencies(Vec<u32>);
+
+impl Latencies {
+    pub fn extend(&mut self, micros: impl IntoIterator<Item = u32>) {
+        self.0.extend(micros);
+    }
+
+    /// `p50 / p99` in milliseconds.
+    pub fn text(&mut self) -> String {
+        self.0.sort_unstable();
+        let at = |share: usize| self.0.get(self.0.len() * share / 100).map_or(f64::NAN, |micros| f64::from(*micros));
+        format!("{:.2} / {:.2} ms", at(50) / 1_000.0, at(99) / 1_000.0)
+    }
+}
+
+/// The rows of all figures.
+#[derive(Default)]
+pub struct Table(Vec<[String; 6]>);
+
+impl Table {
+    /// One row: the quantity, server, floor and their ratio, what is aimed at, and a remark.
+    pub fn row(&mut self, what: &str, pairs: &Pairs, unit: &str, aim: &str, remark: &str) {
+        let number = |value: f64| format!("{} {unit}", short(value));
+        let ratio = format!("{:.2}", pairs.ratio());
+        self.push([what.into(), number(pairs.server()), number(pairs.floor()), ratio, aim.into(), remark.into()]);
+    }
+
+    pub fn push(&mut self, cells: [String; 6]) {
+        eprintln!("    {}", cells.join(" | "));
+        self.0.push(cells);
+    }
+
+    pub fn markdown(&self, setup: &Setup) -> String {
+        let mut text = String::new();
+        let Setup { rounds, is_quick, .. } = setup;
+        let quick = if *is_quick { ", quick" } else { "" };
+        let _ = writeln!(text, "{}; median of {rounds} interleaved rounds{quick}.\n", machine());
+        text += "| figure | server | floor | ratio | aim | also |\n|---|--:|--:|--:|---|---|\n";
+        for row in &self.0 {
+            let _ = writeln!(text, "| {} |", row.join(" | "));
+        }
+        text
+    }
+}
+
+/// Three digits are what is known.
+fn short(value: f64) -> String {
+    match value {
+        value if value >= 1e6 => format!("{:.2} M", value / 1e6),
+        value if value >= 1e4 => format!("{:.1} k", value / 1e3),
+        value if value >= 100.0 => format!("{value:.0}"),
+        value if value >= 10.0 => format!("{value:.1}"),
+        value => format!("{value:.2}"),
+    }
+}
+
+/// Date, processor, kernel, and how busy the machine was.
+fn machine() -> String {
+    let output = |program: &str, argument: &str| {
+        let output = Command::new(program).arg(argument).output().map(|output| output.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&output).trim().to_owned()
+    };
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = processors.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("");
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("").to_owned();
+    let (date, kernel) = (output("date", "+%F"), output("uname", "-sr"));
+    format!("{date}, {cores} cores of {}, {kernel}, load average {load} at the end", model.trim_matches([':', ' ', '\t']))
+}
