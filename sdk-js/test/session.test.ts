@@ -155,8 +155,10 @@ test('a page that goes away ends its session by beacon, and comes back out of th
   vi.stubGlobal('navigator', { sendBeacon });
   const page = new Firebase(`${peer.origin}/page?ns=beacon`);
   await page.onDisconnect().set('left');
+  page.child('last words').set(true);
   handlers.get('pagehide')!({});
   await until('the end', () => peer.data.at(['page']).value === 'left');
+  expect(peer.requests.at(-1)).toEqual({ set: '/page/last words', data: true });
   expect(sendBeacon.mock.calls[0]![0]).toMatch(/\/close\?ns=beacon$/);
   handlers.get('pageshow')!({ persisted: true });
   await page.set('back');

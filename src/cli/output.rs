@@ -39,16 +39,8 @@ impl Paint {
         Self { is_on: io::stderr().is_terminal() && may_colour() }
     }
 
-    pub fn off() -> Self {
-        Self { is_on: false }
-    }
-
     pub fn strong(self, text: &str) -> String {
         self.wrap("1", text)
-    }
-
-    pub fn quiet(self, text: &str) -> String {
-        self.wrap("2", text)
     }
 
     pub fn warning(self, text: &str) -> String {

@@ -62,7 +62,7 @@ async fn serve(config: Config) -> ExitCode {
         Ok(server) => server,
         Err(error) => return complain(&error, FAILED),
     };
-    say(&greeting(&server, &Paint::for_stdout()));
+    say(&greeting(&server, Paint::for_stdout()));
     let drain = CancellationToken::new();
     let leftover = server.config().ephemeral.then(|| server.data().to_owned());
     tokio::spawn(signals.watch(drain.clone(), leftover));
@@ -103,7 +103,7 @@ impl Signals {
 }
 
 /// What a newcomer needs to know about a server that has started.
-fn greeting(server: &Server, paint: &Paint) -> String {
+fn greeting(server: &Server, paint: Paint) -> String {
     let (config, address) = (server.config(), server.address());
     // An address that stands for all of them is nothing to put into a browser.
     let host = match address.ip() {

@@ -255,7 +255,8 @@ impl Feed {
         types: EventTypes,
         position: &Position<'_>,
     ) -> Result<Option<Bytes>, StoreError> {
-        let value = if types.contains(EventType::Value) && !events.is_empty() {
+        // Something differs here; with bounds or a limit it counts only if the window shows it.
+        let value = if types.contains(EventType::Value) && (self.query.is_whole() || !events.is_empty()) {
             Some(window_node(tree, &self.path, &self.query)?)
         } else {
             None

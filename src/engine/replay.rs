@@ -19,7 +19,7 @@ use super::view::{Source, Touched, advance};
 use super::window::Window;
 use crate::model::order::Place;
 use crate::model::{Format, Key, Node, Path, Query, Record};
-use crate::store::{LogEntry, StoreError, Tree};
+use crate::store::{LogEntry, Row, StoreError, Tree};
 
 /// Records that one resumption may go through. Beyond: a fresh start is cheaper.
 const RECORDS_MAX: usize = 10_000;
@@ -84,10 +84,18 @@ fn values(feed: &Feed, tree: &Tree<'_>, epoch: &str, entries: &[LogEntry]) -> Re
     Ok(Replay::Events(events))
 }
 
-/// One record with the children it altered.
+/// One record with what it altered.
 struct Step {
     record: Record,
     touched: BTreeMap<Key, Touched>,
+    /// The listened place's own row (a leaf's value, an inner node's priority) after the record.
+    own: Option<Row>,
+}
+
+/// What was altered, as it was before all the records.
+struct Before {
+    children: HashMap<Key, Node>,
+    own: Option<Row>,
 }
 
 fn children(
@@ -101,15 +109,15 @@ fn children(
     if entries.iter().any(|entry| entry.undo.is_none()) {
         return Ok(Replay::Impossible);
     }
-    let (steps, then) = roll_back(feed, tree, entries)?;
-    let mut source = Past::new(feed, tree, then)?;
+    let (steps, before) = roll_back(feed, tree, entries)?;
+    let mut source = Past::new(feed, tree, before)?;
     let mut window = source.window(&feed.query)?;
     let mut events = Vec::new();
     for step in steps {
-        source.pass(&feed.query, &step.touched);
+        source.pass(&feed.query, &step);
         let told = advance(&mut window, &feed.query, &step.touched, &mut source)?;
-        let value = if types.contains(EventType::Value) && !told.is_empty() {
-            Some(source.everything(feed, &window)?)
+        let value = if types.contains(EventType::Value) && (feed.query.is_whole() || !told.is_empty()) {
+            Some(source.everything(&feed.query, &window)?)
         } else {
             None
         };
@@ -121,29 +129,30 @@ fn children(
     Ok(Replay::Events(events))
 }
 
-/// Goes back from now, record by record. Gives the steps in their own order, and the altered children as they were before all.
-fn roll_back(
-    feed: &Feed,
-    tree: &Tree<'_>,
-    entries: Vec<LogEntry>,
-) -> Result<(Vec<Step>, HashMap<Key, Node>), StoreError> {
-    let mut state: HashMap<Key, Rows> = HashMap::new();
+/// Goes back from now, record by record. Gives the steps in their own order, and what was there before all of them.
+fn roll_back(feed: &Feed, tree: &Tree<'_>, entries: Vec<LogEntry>) -> Result<(Vec<Step>, Before), StoreError> {
+    let mut children: HashMap<Key, Rows> = HashMap::new();
+    let mut own = own_row(tree, &feed.path)?;
     let mut steps = Vec::new();
     for entry in entries.into_iter().rev() {
-        let mut undo: BTreeMap<Key, Vec<(Path, Option<crate::store::Row>)>> = BTreeMap::new();
+        let mut undo: BTreeMap<Key, Vec<(Path, Option<Row>)>> = BTreeMap::new();
+        let own_after = own.clone();
         for row in entry.undo.into_iter().flatten() {
             let Some(below) = row.path.strip_prefix(&feed.path) else { continue };
-            if let Some((key, rest)) = below.keys().split_first() {
-                undo.entry(key.clone()).or_default().push((Path::from_keys(rest.to_vec()), row.before));
+            match below.keys().split_first() {
+                Some((key, rest)) => {
+                    undo.entry(key.clone()).or_default().push((Path::from_keys(rest.to_vec()), row.before));
+                }
+                None => own = row.before,
             }
         }
         let mut touched = BTreeMap::new();
         for (key, rows) in undo {
-            if !state.contains_key(&key) {
+            if !children.contains_key(&key) {
                 let now = tree.node(&feed.path.child(key.clone()))?;
-                state.insert(key.clone(), Rows::of(&now));
+                children.insert(key.clone(), Rows::of(&now));
             }
-            if let Some(child) = state.get_mut(&key) {
+            if let Some(child) = children.get_mut(&key) {
                 let after = child.to_node();
                 for (at, before) in rows {
                     child.put(at, before);
@@ -151,12 +160,18 @@ fn roll_back(
                 touched.insert(key, Touched { before: child.to_node(), after });
             }
         }
-        if !touched.is_empty() {
-            steps.push(Step { record: entry.record, touched });
+        if !touched.is_empty() || own != own_after {
+            steps.push(Step { record: entry.record, touched, own: own_after });
         }
     }
     steps.reverse();
-    Ok((steps, state.into_iter().map(|(key, rows)| (key, rows.to_node())).collect()))
+    let children = children.into_iter().map(|(key, rows)| (key, rows.to_node())).collect();
+    Ok((steps, Before { children, own }))
+}
+
+fn own_row(tree: &Tree<'_>, path: &Path) -> Result<Option<Row>, StoreError> {
+    let (value, priority) = (tree.value(path)?, tree.priority(path)?);
+    Ok((value.is_some() || priority.is_some()).then_some(Row { value, priority }))
 }
 
 /// The listened place at some moment in the past: what has not been altered since is read from the tree.
@@ -164,11 +179,13 @@ struct Past<'a, 'c> {
     tree: &'a Tree<'c>,
     path: &'a Path,
     altered: HashMap<Key, Node>,
+    own: Option<Row>,
     places: BTreeSet<Place>,
 }
 
 impl<'a, 'c> Past<'a, 'c> {
-    fn new(feed: &'a Feed, tree: &'a Tree<'c>, altered: HashMap<Key, Node>) -> Result<Self, StoreError> {
+    fn new(feed: &'a Feed, tree: &'a Tree<'c>, before: Before) -> Result<Self, StoreError> {
+        let Before { children: altered, own } = before;
         let mut places = BTreeSet::new();
         tree.child_index_values(&feed.path, &feed.query.index, &mut |place| {
             if !altered.contains_key(&place.key) {
@@ -178,27 +195,34 @@ impl<'a, 'c> Past<'a, 'c> {
         })?;
         places
             .extend(altered.iter().filter(|(_, node)| !node.is_empty()).map(|(key, node)| feed.query.place(key, node)));
-        Ok(Self { tree, path: &feed.path, altered, places })
+        Ok(Self { tree, path: &feed.path, altered, own, places })
     }
 
     /// Moves on past one record.
-    fn pass(&mut self, query: &Query, touched: &BTreeMap<Key, Touched>) {
-        for (key, child) in touched {
+    fn pass(&mut self, query: &Query, step: &Step) {
+        for (key, child) in &step.touched {
             self.places.remove(&query.place(key, &child.before));
             if !child.after.is_empty() {
                 self.places.insert(query.place(key, &child.after));
             }
             self.altered.insert(key.clone(), child.after.clone());
         }
+        self.own.clone_from(&step.own);
     }
 
-    fn everything(&mut self, feed: &Feed, window: &Window) -> Result<Node, StoreError> {
+    /// The value of the whole window.
+    fn everything(&mut self, query: &Query, window: &Window) -> Result<Node, StoreError> {
         let mut children = BTreeMap::new();
         for key in window.keys() {
             children.insert(key.clone(), self.child(key)?);
         }
-        let priority = if feed.query.is_whole() { self.tree.priority(self.path)? } else { None };
-        Ok(Node::inner(children, priority))
+        Ok(match &self.own {
+            Some(own) if query.is_whole() => match &own.value {
+                Some(value) => Node::Leaf { value: value.clone(), priority: own.priority.clone() },
+                None => Node::inner(children, own.priority.clone()),
+            },
+            _ => Node::inner(children, None),
+        })
     }
 }
 

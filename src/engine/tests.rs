@@ -269,12 +269,18 @@ fn operation() -> impl Strategy<Value = Write> {
         whole.set(path(b).keys(), node(second));
         Write::set(path("/r"), whole)
     });
+    let own = prop::sample::select(vec!["5", "null", "{\".value\":6,\".priority\":1}"])
+        .prop_map(|value| Write::set(path("/r"), node(value)));
+    let own_priority = prop::sample::select(vec![None, Some(3)]).prop_map(|priority| {
+        let value = crate::model::Value::Priority(priority.map(Scalar::Int));
+        Write { path: path("/r"), op: WriteOp::Set(crate::model::Draft { value, placeholders: Vec::new() }) }
+    });
     let priority = (child, prop::sample::select(vec![None, Some(1), Some(9)])).prop_map(|(child, priority)| {
         let value = crate::model::Value::Priority(priority.map(Scalar::Int));
         let draft = crate::model::Draft { value, placeholders: Vec::new() };
         Write { path: path(&format!("/r/{child}")), op: WriteOp::Set(draft) }
     });
-    prop_oneof![5 => set, 3 => deep, 3 => many, 1 => all, 2 => priority]
+    prop_oneof![5 => set, 3 => deep, 3 => many, 1 => all, 2 => priority, 1 => own, 1 => own_priority]
 }
 
 fn run<F: Future<Output = ()>>(test: F) {

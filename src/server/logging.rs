@@ -11,7 +11,8 @@ use super::config::{Config, LogFormat};
 
 /// Begins logging for this process. Later calls do nothing.
 pub fn init(config: &Config) {
-    let filter = EnvFilter::new(&config.log_level);
+    // The migrations of each new database are no news, unless they fail.
+    let filter = EnvFilter::new(format!("refinery_core=warn,{}", config.log_level));
     let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
     let _ = match config.log_format {
         LogFormat::Text => builder.with_ansi(wants_colour()).try_init(),

@@ -255,3 +255,104 @@ fn bytes_of(scalar: &Scalar) -> usize {
         _ => size_of::<Scalar>(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::testing::{Temp, node, path, set};
+    use crate::base::limits::UNDO_BYTES_MAX;
+    use crate::model::{Change, Key, Node, Path, Scalar, Value};
+
+    /// `/a` with a leaf at each `k0000`, `k0001`.. that `keys` wants; all values are the same long text.
+    fn wide(keys: impl Fn(usize) -> bool, value_bytes: usize) -> Node {
+        let value = Scalar::string("v".repeat(value_bytes));
+        let keys = (0..1_000).filter(|key| keys(*key)).map(|key| Key::parse(&format!("k{key:04}")).unwrap());
+        let children: BTreeMap<Key, Node> = keys.map(|key| (key, Node::leaf(value.clone()))).collect();
+        Node::inner(children, None)
+    }
+
+    fn json(temp: &Temp) -> Node {
+        temp.tree().node(&Path::root()).unwrap()
+    }
+
+    #[test]
+    fn merge_across_many_chunks_gives_the_new_data() {
+        // With short values the undo text has room for all rows, with long ones it is full soon.
+        for (value_bytes, is_kept) in [(8, true), (200, false)] {
+            let mut temp = Temp::new();
+            let mut expected = Node::Empty;
+            for (at, data) in [
+                ("/0", node("\"before\"")),
+                ("/b", node("\"behind\"")),
+                ("/a", wide(|_| true, value_bytes)),
+                ("/a", wide(|key| key % 3 == 0, value_bytes)),
+                ("/a", wide(|key| key % 2 == 0 || key > 990, value_bytes)),
+                ("/a", wide(|key| (300..310).contains(&key), value_bytes)),
+                ("/a", wide(|key| key > 600, value_bytes)),
+                ("/a", Node::Empty),
+            ] {
+                expected.set(path(at).keys(), data.clone());
+                let applied = temp.commit(vec![set(at, data)], 0);
+                assert_eq!(applied.changed, [true]);
+                assert_eq!(json(&temp), expected);
+            }
+            assert!(UNDO_BYTES_MAX < 200 * 1_000);
+            assert_eq!(temp.log().iter().all(|entry| entry.undo.is_some()), is_kept);
+        }
+    }
+
+    #[test]
+    fn rows_that_stay_as_they_are_are_not_touched() {
+        let mut temp = Temp::new();
+        temp.commit(vec![set("/a", wide(|_| true, 8))], 0);
+        assert_eq!(temp.commit(vec![set("/a", wide(|_| true, 8))], 0).changed, [false]);
+        temp.commit(vec![set("/a", wide(|key| key != 500, 8))], 0);
+        let undo: Vec<Vec<Path>> =
+            temp.log().iter().map(|entry| entry.undo.iter().flatten().map(|row| row.path.clone()).collect()).collect();
+        assert_eq!((undo[0].len(), undo[1].len()), (1_000, 0));
+        assert_eq!(undo[2], [path("/a/k0500")]);
+    }
+
+    #[test]
+    fn write_below_a_leaf_takes_its_value_and_keeps_its_priority() {
+        let mut temp = Temp::new();
+        temp.write(&[("/a/b", r#"{".value":1,".priority":"p"}"#)]);
+        assert_eq!(temp.write(&[("/a/b/c/d", "null")]).changed, [false]);
+        assert_eq!(json(&temp), node(r#"{"a":{"b":{".value":1,".priority":"p"}}}"#));
+        temp.write(&[("/a/b/c/d", "2")]);
+        assert_eq!(json(&temp), node(r#"{"a":{"b":{".priority":"p","c":{"d":2}}}}"#));
+        temp.write(&[("/", "3")]);
+        temp.write(&[("/a/b", "4")]);
+        assert_eq!(json(&temp), node(r#"{"a":{"b":4}}"#));
+    }
+
+    #[test]
+    fn delete_of_the_last_data_prunes_priorities_above() {
+        let mut temp = Temp::new();
+        temp.write(&[("/a", r#"{".priority":1,"b":{".priority":2,"c":{".priority":3,"d":4}},"e":5}"#)]);
+        temp.write(&[("/a/b/c/d", "null")]);
+        assert_eq!(json(&temp), node(r#"{"a":{".priority":1,"e":5}}"#));
+        temp.write(&[("/a/e", "null")]);
+        assert_eq!(temp.tree().rows(&Path::root(), 10).unwrap(), 0);
+    }
+
+    #[test]
+    fn priority_goes_only_where_data_is() {
+        let mut temp = Temp::new();
+        temp.write(&[("/a/b", "1")]);
+        let mut set_priority = |at: &str, priority: Option<&str>| {
+            let value = Value::Priority(priority.map(Scalar::string));
+            let changed = temp.commit(vec![Change { path: path(at), value }], 0).changed;
+            (changed[0], temp.tree().node(&Path::root()).unwrap())
+        };
+        let plain = node(r#"{"a":{"b":1}}"#);
+        assert_eq!(set_priority("/a/c", Some("p")), (false, plain.clone()));
+        assert_eq!(set_priority("/a/b/c", Some("p")), (false, plain.clone()));
+        assert_eq!(set_priority("/a", None), (false, plain.clone()));
+        assert_eq!(set_priority("/a", Some("p")), (true, node(r#"{"a":{".priority":"p","b":1}}"#)));
+        assert_eq!(set_priority("/a", Some("p")), (false, node(r#"{"a":{".priority":"p","b":1}}"#)));
+        assert_eq!(set_priority("/a", None), (true, plain));
+        assert_eq!(set_priority("/a/b", Some("q")), (true, node(r#"{"a":{"b":{".value":1,".priority":"q"}}}"#)));
+    }
+}

@@ -161,3 +161,128 @@ fn child_key(base: &[u8], key: &Key) -> Vec<u8> {
 fn child_segment<'a>(base: &[u8], key: &'a [u8]) -> Result<&'a [u8], StoreError> {
     key.strip_prefix(base).and_then(split_segment).map(|(segment, _)| segment).ok_or_else(bad_key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Temp, node, path};
+    use super::*;
+    use crate::model::Node;
+    use crate::model::walk::Step;
+
+    /// Length as which the node at `/a` shows, as the store and as memory see it.
+    fn lengths(json: &str) -> (Option<u32>, Option<u32>) {
+        let mut temp = Temp::new();
+        temp.write(&[("/a", json)]);
+        let (mut stored, mut held) = (Vec::new(), Vec::new());
+        let keep = |lengths: &mut Vec<Option<u32>>, step: Step<'_>| {
+            if let Step::Enter { array_len, .. } = step {
+                lengths.push(array_len);
+            }
+        };
+        let walked = temp.tree().walk(&path("/a"), &mut |step| {
+            keep(&mut stored, step);
+            ControlFlow::Continue(())
+        });
+        walked.unwrap();
+        node(json).walk(&mut |step| keep(&mut held, step));
+        assert_eq!(stored, held, "{json}");
+        (stored[0], held[0])
+    }
+
+    #[test]
+    fn array_is_what_the_model_says() {
+        assert_eq!(lengths(r#"{"0":1}"#).0, Some(1));
+        assert_eq!(lengths(r#"{"1":1}"#).0, Some(2));
+        assert_eq!(lengths(r#"{"2":1}"#).0, None);
+        assert_eq!(lengths(r#"{"0":1,"3":2}"#).0, Some(4));
+        assert_eq!(lengths(r#"{"0":1,"4":2}"#).0, None);
+        assert_eq!(lengths(r#"{"0":1,"1":2,"00":3}"#).0, None);
+        assert_eq!(lengths(r#"{"0":1,"1":2,"01":3,"2":3}"#).0, None);
+        assert_eq!(lengths(r#"{"0":1,"1":2,"a":3}"#).0, None);
+        assert_eq!(lengths(r#"{"-1":1,"0":2}"#).0, None);
+        assert_eq!(lengths(r#"{"2147483647":1}"#).0, None);
+        assert_eq!(lengths(r#"{".priority":1,"0":1,"1":{".priority":1,"0":{"0":1}}}"#).0, Some(2));
+    }
+
+    #[test]
+    fn array_of_deep_elements_is_counted_by_element() {
+        let element = |index: usize| {
+            let rows: Vec<String> = (0..index % 40).map(|row| format!("\"r{row}\":{row}")).collect();
+            format!("\"{index}\":{{\"deep\":{{\"x\":0{}{}}}}}", if rows.is_empty() { "" } else { "," }, rows.join(","))
+        };
+        let elements = |keep: fn(usize) -> bool| {
+            let elements: Vec<String> = (0..120).filter(|index| keep(*index)).map(element).collect();
+            format!("{{{}}}", elements.join(","))
+        };
+        assert_eq!(lengths(&elements(|_| true)).0, Some(120));
+        assert_eq!(lengths(&elements(|index| index % 2 == 1)).0, Some(120));
+        assert_eq!(lengths(&elements(|index| index % 3 == 0)).0, None);
+    }
+
+    /// Children with few and with many rows before, at and behind `m`, with and without it.
+    fn forest() -> Node {
+        let mut forest = Node::Empty;
+        for child in 0..30_usize {
+            let at = |below: &str| path(&format!("/c{child:02}/{below}"));
+            for row in 0..(child % 5) * 15 {
+                forest.set(at(&format!("b/{row}")).keys(), node("1"));
+                forest.set(at(&format!("z/{row}")).keys(), node("true"));
+            }
+            match child % 4 {
+                0 => forest.set(at("m").keys(), node(&child.to_string())),
+                1 => forest.set(at("m/n").keys(), node("\"text\"")),
+                2 => forest.set(at("o").keys(), node("false")),
+                _ => forest.set(at("").keys(), node(&format!("{{\".value\":1.5,\".priority\":{child}}}"))),
+            }
+            if child % 2 == 0 {
+                forest.set_priority(at("").keys(), Some(crate::model::Scalar::string("p")));
+            }
+        }
+        forest
+    }
+
+    #[test]
+    fn index_values_of_large_children_are_those_of_the_model() {
+        let mut temp = Temp::new();
+        let forest = forest();
+        temp.commit(vec![super::super::testing::set("/a", forest.clone())], 0);
+        let below = ["/", "/m", "/m/n", "/m/n/o", "/b/7", "/z", "/a"].map(|at| Index::Child(path(at)));
+        for index in below.into_iter().chain([Index::Priority, Index::Key, Index::Value]) {
+            let expected =
+                forest.children().map(|(key, child)| Place { value: index.value(key, child), key: key.clone() });
+            let expected: Vec<Place> = expected.collect();
+            for stop_after in [1, 7, usize::MAX] {
+                let mut places = Vec::new();
+                let visited = temp.tree().child_index_values(&path("/a"), &index, &mut |place| {
+                    places.push(place);
+                    if places.len() == stop_after { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                });
+                visited.unwrap();
+                assert_eq!(places, expected[..stop_after.min(expected.len())], "{index:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn neighbours_are_found_whatever_bounds_are_asked_for() {
+        let mut temp = Temp::new();
+        temp.write(&[("/a", r#"{".priority":1,"3":{"x":{"y":1}},"b":{".priority":2,"c":1},"d":"leaf"}"#), ("/b", "1")]);
+        let tree = temp.tree();
+        let after = |text: &str| tree.child_after(&path("/a"), &Key::trusted(text)).unwrap().map(|key| key.to_string());
+        let before =
+            |text: &str| tree.child_before(&path("/a"), &Key::trusted(text)).unwrap().map(|key| key.to_string());
+        assert_eq!(after("2").as_deref(), Some("3"));
+        assert_eq!(after("3").as_deref(), Some("b"));
+        assert_eq!(after("03").as_deref(), Some("b"));
+        assert_eq!(after("[MIN_NAME]").as_deref(), Some("b"));
+        assert_eq!(after("d"), None);
+        assert_eq!(after(&"9".repeat(70_000)).as_deref(), Some("b"));
+        assert_eq!(before(&format!("{}4", "0".repeat(70_000))).as_deref(), Some("3"));
+        assert_eq!(before("b").as_deref(), Some("3"));
+        assert_eq!(before("3"), None);
+        assert_eq!(before("").as_deref(), Some("3"));
+        assert_eq!(before("e").as_deref(), Some("d"));
+        assert_eq!(tree.first_child(&path("/b")).unwrap(), None);
+        assert_eq!(tree.last_child(&path("/none")).unwrap(), None);
+    }
+}

@@ -72,9 +72,9 @@ fn short_len(value: i32) -> usize {
 
 /// Splits the first segment off `key`; `None` if it is empty or not as we write it.
 pub fn split_segment(key: &[u8]) -> Option<(&[u8], &[u8])> {
-    match key.first()? {
-        &TAG_INT => key.split_at_checked(INT_BYTES),
-        &TAG_TEXT => {
+    match *key.first()? {
+        TAG_INT => key.split_at_checked(INT_BYTES),
+        TAG_TEXT => {
             let end = key.iter().position(|byte| *byte == TERMINATOR)?;
             key.split_at_checked(end + 1)
         }

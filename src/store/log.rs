@@ -26,6 +26,9 @@ const VERSION: u32 = 1;
 /// Stands where a change has data, if it is one of priority only. No key and no data is written so.
 const PRIORITY_MARK: &str = "\".priority\"";
 
+/// Bytes of records after which [`trim`] stops for this time: the pages of long records are freed one by one.
+const TRIM_BYTES_MAX: i64 = 16 * 1024 * 1024;
+
 /// A record as the log kept it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogEntry {
@@ -114,15 +117,18 @@ pub fn read(
     Ok(())
 }
 
-/// Drops records that `keep` wants no more: oldest first, at most `max`, never the newest. Ages are measured from the
-/// newest record, not from now. Gives whether there may be more to drop.
+/// Drops records that `keep` wants no more: oldest first, at most `max` and about [`TRIM_BYTES_MAX`], never the newest.
+/// Ages are measured from the newest record, not from now. Gives whether there may be more to drop.
 pub fn trim(conn: &Connection, keep: &Options, newest: &Newest, max: u32) -> Result<bool, StoreError> {
     let mut statement = conn.prepare_cached("SELECT seq, time, bytes, total FROM log ORDER BY seq LIMIT ?1")?;
     let mut rows = statement.query([max])?;
-    let (mut dropped, mut cut) = (0, None);
-    while let Some(row) = rows.next()? {
-        let seq = row.get::<_, i64>(0)?;
-        let from_here_on = newest.total.saturating_sub(row.get::<_, i64>(3)?).saturating_add(row.get::<_, i64>(2)?);
+    let (mut dropped, mut dropped_bytes, mut cut) = (0, 0, None);
+    let is_enough = |rows: u32, bytes: i64| rows >= max || bytes >= TRIM_BYTES_MAX;
+    while !is_enough(dropped, dropped_bytes)
+        && let Some(row) = rows.next()?
+    {
+        let (seq, bytes) = (row.get::<_, i64>(0)?, row.get::<_, i64>(2)?);
+        let from_here_on = newest.total.saturating_sub(row.get::<_, i64>(3)?).saturating_add(bytes);
         let behind = newest.seq.saturating_sub(seq.cast_unsigned());
         let is_over = behind >= keep.log_records_max
             || from_here_on.cast_unsigned() > keep.log_bytes_max
@@ -131,13 +137,14 @@ pub fn trim(conn: &Connection, keep: &Options, newest: &Newest, max: u32) -> Res
             break;
         }
         dropped += 1;
+        dropped_bytes = bytes.saturating_add(dropped_bytes);
         cut = Some(seq);
     }
     drop(rows);
     if let Some(cut) = cut {
         conn.prepare_cached("DELETE FROM log WHERE seq <= ?1")?.execute([cut])?;
     }
-    Ok(dropped == max)
+    Ok(is_enough(dropped, dropped_bytes))
 }
 
 /// Collects the rows that a record replaces, as text, up to [`UNDO_BYTES_MAX`].
@@ -308,5 +315,158 @@ impl fmt::Display for KeyText<'_> {
             key = rest;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Temp, node, path, set};
+    use super::*;
+
+    fn priority(at: &str, priority: Option<Scalar>) -> Change {
+        Change { path: path(at), value: Value::Priority(priority) }
+    }
+
+    /// Everything that a record can hold.
+    fn changes() -> Vec<Change> {
+        let values = r#"{"i":-9223372036854775808,"d":1.5,"big":1e300,"t":true,"f":false,
+            "s":"\"\\\u0000\n\ue000\ud800\udc00","\"k\\":{".value":1,".priority":"p"}}"#;
+        vec![
+            set("/a/x", node(values)),
+            set("/a/y", Node::Empty),
+            set("/a/z", node(r#"{".priority":2.5,"0":"array","1":"element"}"#)),
+            priority("/a/x/i", Some(Scalar::Int(3))),
+            priority("/a/x/d", Some(Scalar::string("\"p"))),
+            priority("/a/z", None),
+        ]
+    }
+
+    #[test]
+    fn record_is_a_line_of_json() {
+        let mut temp = Temp::new();
+        temp.commit(
+            vec![set("/a/x", node(r#"{"k":1,"l":{".value":"v",".priority":2}}"#)), priority("/a/x/k", None)],
+            7,
+        );
+        temp.commit(vec![set("/a/x", Node::Empty)], 8);
+        let conn = temp.tree().conn;
+        let mut statement = conn.prepare("SELECT record, undo FROM log").unwrap();
+        let texts = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let texts: Vec<(String, String)> = texts.map(Result::unwrap).collect();
+        let first =
+            r#"{"v":1,"path":"/a/x","update":true,"changes":[["/a/x",{"k":1,"l":{".value":"v",".priority":2}}],"#;
+        assert_eq!(texts[0].0, format!(r#"{first}["/a/x/k",".priority",null]]}}"#));
+        assert_eq!(texts[0].1, r#"[["/a/x/k"],["/a/x/l"]]"#);
+        assert_eq!(texts[1].0, r#"{"v":1,"path":"/a/x","update":false,"changes":[["/a/x",null]]}"#);
+        assert_eq!(texts[1].1, r#"[["/a/x/k",1,null],["/a/x/l","v",2]]"#);
+    }
+
+    #[test]
+    fn record_with_everything_comes_back() {
+        let mut temp = Temp::new();
+        temp.commit(changes(), 7);
+        temp.commit(vec![set("/", node("1"))], 8);
+        let entries = temp.log();
+        assert_eq!(entries[0].record, Record { seq: 1, time: 7, path: path("/a/x"), update: true, changes: changes() });
+        assert_eq!(entries[1].record.path, Path::root());
+        // The second replaced all that the first left: its undo rows hold every kind of value.
+        let undo = entries[1].undo.as_ref().unwrap();
+        let find = |at: &str| undo.iter().find(|row| row.path == path(at)).unwrap().before.clone();
+        let row = |value: Scalar, priority| Some(Row { value: Some(value), priority });
+        assert_eq!(find("/a/x/i"), row(Scalar::Int(i64::MIN), Some(Scalar::Int(3))));
+        assert_eq!(find("/a/x/big"), row(Scalar::Double(1e300), None));
+        assert_eq!(find("/a/x/f"), row(Scalar::Bool(false), None));
+        assert_eq!(find("/a/x/s"), row(Scalar::string("\"\\\u{0}\n\u{e000}\u{10000}"), None));
+        let odd_key = Path::root().join(&path("/a/x")).child(Key::parse("\"k\\").unwrap());
+        let odd = undo.iter().find(|row| row.path == odd_key).unwrap();
+        assert_eq!(odd.before, row(Scalar::Int(1), Some(Scalar::string("p"))));
+        assert_eq!(find("/"), None);
+    }
+
+    #[test]
+    fn undo_of_a_large_change_is_not_kept() {
+        let mut temp = Temp::new();
+        let text = "x".repeat(UNDO_BYTES_MAX);
+        temp.write(&[("/a", &format!("\"{text}\""))]);
+        temp.write(&[("/a", "1"), ("/b", "2")]);
+        temp.write(&[("/a", "2")]);
+        let undo: Vec<bool> = temp.log().iter().map(|entry| entry.undo.is_some()).collect();
+        assert_eq!(undo, [true, false, true]);
+    }
+
+    #[test]
+    fn log_is_read_from_a_sequence_until_the_visitor_breaks() {
+        let mut temp = Temp::new();
+        (1..=5).for_each(|value| drop(temp.write(&[("/a", &value.to_string())])));
+        let mut seen = Vec::new();
+        temp.tree()
+            .log(2, &mut |entry| {
+                seen.push(entry.record.seq);
+                if entry.record.seq == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+            .unwrap();
+        assert_eq!(seen, [3, 4]);
+        temp.tree().log(u64::MAX, &mut |_| panic!("nothing is there")).unwrap();
+    }
+
+    #[test]
+    fn record_that_no_one_wrote_is_damage() {
+        for (column, text) in [
+            ("record", "nothing"),
+            ("record", r#"{"v":2,"path":"/","update":false,"changes":[]}"#),
+            ("record", r#"{"v":1,"path":"/","update":false,"changes":[["/a"]]}"#),
+            ("record", r#"{"v":1,"path":"/","update":false,"changes":[["/a","b","c"]]}"#),
+            ("undo", "[1]"),
+            ("undo", r#"[["/a",{"b":1},null]]"#),
+        ] {
+            let mut temp = Temp::new();
+            temp.write(&[("/a", "1")]);
+            temp.tree().conn.execute(&format!("UPDATE log SET {column} = ?1"), [text]).unwrap();
+            let error = temp.tree().log(0, &mut |_| ControlFlow::Continue(())).unwrap_err();
+            assert!(error.is_damaged() && error.to_string().contains("log record 1"), "{error}");
+        }
+    }
+
+    /// What is left of ten records, made one millisecond apart, all but the first of the same size.
+    fn kept(options: Options) -> Vec<u64> {
+        let mut temp = Temp::with(options);
+        (1..=10).for_each(|time| drop(temp.commit(vec![set("/a", Node::leaf(Scalar::Int(time % 2)))], time)));
+        while temp.writer.idle() {}
+        let kept: Vec<u64> = temp.log().iter().map(|entry| entry.record.seq).collect();
+        assert_eq!(temp.tree().log_start().unwrap(), kept[0]);
+        assert_eq!(temp.tree().seq().unwrap(), 10);
+        kept
+    }
+
+    #[test]
+    fn log_is_kept_by_count_bytes_and_age() {
+        let all = Options::default();
+        assert_eq!(kept(all.clone()), (1..=10).collect::<Vec<_>>());
+        assert_eq!(kept(Options { log_records_max: 3, ..all.clone() }), [8, 9, 10]);
+        assert_eq!(kept(Options { log_age_max_ms: 1, ..all.clone() }), [9, 10]);
+        let bytes = r#"{"v":1,"path":"/a","update":false,"changes":[["/a",0]]}[["/a",1,null]]"#.len() as u64;
+        assert_eq!(kept(Options { log_bytes_max: 4 * bytes, ..all.clone() }), [7, 8, 9, 10]);
+        assert_eq!(kept(Options { log_bytes_max: 4 * bytes - 1, ..all.clone() }), [8, 9, 10]);
+        // The newest record is the position, so it stays whatever the limits are.
+        assert_eq!(kept(Options { log_records_max: 0, log_bytes_max: 0, log_age_max_ms: -1, ..all }), [10]);
+    }
+
+    #[test]
+    fn log_under_load_stays_near_its_limits_without_idling() {
+        let mut temp = Temp::with(Options { log_records_max: 100, ..Options::default() });
+        for value in 0..1_000 {
+            temp.write(&[("/a", &value.to_string())]);
+        }
+        assert!(temp.log().len() < 100 + 130, "{}", temp.log().len());
+        let mut temp = Temp::with(Options { log_bytes_max: 100_000, ..Options::default() });
+        for value in 0..100 {
+            temp.write(&[("/a", &format!("\"{value}{}\"", "x".repeat(5_000)))]);
+        }
+        assert!(temp.log().len() < 20, "{}", temp.log().len());
+    }
+
+    #[test]
+    fn log_of_a_new_database_starts_at_one() {
+        assert_eq!(Temp::new().tree().log_start().unwrap(), 1);
     }
 }

@@ -10,7 +10,7 @@
 //! - `tree`: reads within a snapshot; `scan`: the moving cursor below them; `children`: neighbours, arrays, index values
 //! - `readers`: the pool of snapshots
 //! - `log`: records and what they replaced as text, retention
-//! - `model_test`: all of it against a plain node in memory
+//! - `model_test`: all of it against a plain node in memory; `memory_test`: that memory does not grow with what is stored
 //! - `error`: why a file could not be opened; why an operation failed
 
 mod apply;
@@ -19,10 +19,14 @@ mod encode;
 mod error;
 mod log;
 #[cfg(test)]
+mod memory_test;
+#[cfg(test)]
 mod model_test;
 mod open;
 mod readers;
 mod scan;
+#[cfg(test)]
+mod testing;
 mod tree;
 mod writer;
 

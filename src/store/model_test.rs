@@ -120,7 +120,7 @@ fn check_reads(tree: &Tree<'_>, whole: &Node, path: &Path, other: &Key) {
     let node = whole.at(path).cloned().unwrap_or_default();
     assert_eq!(tree.node(path).unwrap(), node);
     assert!(tree.equals(path, &node).unwrap());
-    assert_eq!(tree.equals(path, &Node::leaf(Scalar::string("other"))).unwrap(), false);
+    assert!(!tree.equals(path, &Node::leaf(Scalar::string("other"))).unwrap());
     assert_eq!(tree.exists(path).unwrap(), !node.is_empty());
     let value = if let Node::Leaf { value, .. } = &node { Some(value.clone()) } else { None };
     assert_eq!(tree.value(path).unwrap(), value);

@@ -235,3 +235,64 @@ impl Walk<'_> {
         Ok((self.visit)(Step::Enter { key, priority, array_len }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Temp, node, path};
+    use super::*;
+
+    #[test]
+    fn walk_ends_where_the_visitor_breaks() {
+        let mut temp = Temp::new();
+        temp.write(&[("/", r#"{"a":{"b":1,"c":{"d":2}},"e":{"f":3}}"#)]);
+        let steps = |max: usize| {
+            let mut count = 0;
+            let walked = temp.tree().walk(&Path::root(), &mut |_| {
+                count += 1;
+                if count == max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            walked.unwrap();
+            count
+        };
+        assert_eq!(steps(usize::MAX), 11);
+        (1..=11).for_each(|max| assert_eq!(steps(max), max));
+    }
+
+    #[test]
+    fn equals_sees_every_difference() {
+        let mut temp = Temp::new();
+        temp.write(&[("/a", r#"{".priority":1,"b":1,"c":{".value":"x",".priority":2}}"#), ("/b", "1")]);
+        let equals = |json: &str| temp.tree().equals(&path("/a"), &node(json)).unwrap();
+        assert!(equals(r#"{".priority":1,"b":1,"c":{".value":"x",".priority":2}}"#));
+        for other in [
+            "null",
+            "1",
+            r#"{"b":1,"c":{".value":"x",".priority":2}}"#,
+            r#"{".priority":1,"b":1,"c":"x"}"#,
+            r#"{".priority":1,"b":1.5,"c":{".value":"x",".priority":2}}"#,
+            r#"{".priority":1,"b":1}"#,
+            r#"{".priority":1,"b":1,"c":{".value":"x",".priority":2},"d":1}"#,
+            r#"{".priority":1,"b":1,"c2":{".value":"x",".priority":2}}"#,
+        ] {
+            assert!(!equals(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn several_walks_run_within_each_other() {
+        let mut temp = Temp::new();
+        temp.write(&[("/", r#"{"a":[1,[2,3]],"b":[4]}"#)]);
+        let tree = temp.tree();
+        let mut whole = Vec::new();
+        let walked = tree.walk(&Path::root(), &mut |step| {
+            if let Step::Enter { key, .. } = step {
+                let inner = tree.node(&key.map_or_else(Path::root, path)).unwrap();
+                whole.push((key.map(str::to_owned), inner.rows()));
+            }
+            ControlFlow::Continue(())
+        });
+        walked.unwrap();
+        let row = |key: &str, rows| (Some(key.to_owned()), rows);
+        assert_eq!(whole, [(None, 4), row("a", 3), row("1", 0), row("b", 1)]);
+    }
+}

@@ -5,12 +5,13 @@
 
 use std::fs::{self, File};
 use std::path::{Path as FilePath, PathBuf};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
 use super::apply::apply;
 use super::log::{self, Newest, Undo};
-use super::open::beside;
+use super::open::{LOCK_WAIT, beside};
 use super::{Options, StoreError, Tree};
 use crate::base::Millis;
 use crate::model::{Path, Record};
@@ -35,7 +36,7 @@ pub struct Writer {
     options: Options,
     /// Position at which the log was last trimmed.
     trimmed: Newest,
-    /// Whether something was committed since the database was last found idle with nothing to do.
+    /// Whether nothing was committed since [`Writer::idle`] last found nothing to do.
     is_tidy: bool,
 }
 
@@ -115,12 +116,21 @@ impl Writer {
         // Errors here are not lost: whatever ails the disk meets the next commit, which has someone to tell.
         let more = log::trim(&self.conn, &self.options, &self.newest, TRIM_RECORDS_MAX).unwrap_or(false);
         self.trimmed = self.newest;
-        if !more && fs::metadata(&self.wal).is_ok_and(|wal| wal.len() >= IDLE_WAL_BYTES_MIN) {
-            // A reader may keep it from being cut; then a later call does it.
-            let _ = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        }
-        self.is_tidy = !more;
+        // A reader may keep the WAL from being cut; then a later call tries again.
+        self.is_tidy = !more && self.cut_wal().unwrap_or(false);
         more
+    }
+
+    /// Writes the WAL back if it is long, and cuts it. Gives whether it is short now.
+    fn cut_wal(&self) -> Result<bool, StoreError> {
+        if fs::metadata(&self.wal)?.len() < IDLE_WAL_BYTES_MIN {
+            return Ok(true);
+        }
+        // Nobody waits for readers that still need it.
+        self.conn.busy_timeout(Duration::ZERO)?;
+        let is_busy = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        self.conn.busy_timeout(LOCK_WAIT)?;
+        Ok(!is_busy?)
     }
 }
 
@@ -203,5 +213,110 @@ impl Drop for Batch<'_> {
             // Should it fail, the next BEGIN fails too, and says why.
             let _ = self.writer.conn.execute_batch("ROLLBACK");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::open;
+    use super::super::testing::{Temp, node, path, record, set};
+    use super::*;
+
+    fn armed(writer: &Writer) -> Vec<(String, String, String)> {
+        let all = writer.armed().unwrap().into_iter();
+        all.map(|armed| (armed.session, armed.path.to_string(), armed.draft)).collect()
+    }
+
+    #[test]
+    fn batch_that_is_dropped_leaves_no_trace() {
+        let mut temp = Temp::new();
+        temp.write(&[("/a", "1")]);
+        let mut batch = temp.writer.begin().unwrap();
+        batch.append(&record(2, 9, vec![set("/a", node("2"))])).unwrap();
+        batch.arm("s", &path("/a"), "null").unwrap();
+        assert_eq!(batch.tree().node(&path("/a")).unwrap(), node("2"));
+        assert_eq!(batch.tree().seq().unwrap(), 2);
+        drop(batch);
+        assert_eq!((temp.writer.last_seq(), temp.writer.last_time()), (1, 0));
+        assert_eq!(temp.tree().node(&path("/a")).unwrap(), node("1"));
+        assert_eq!(armed(&temp.writer), []);
+        temp.write(&[("/a", "3")]);
+        assert_eq!(temp.writer.last_seq(), 2);
+    }
+
+    #[test]
+    fn record_out_of_sequence_is_refused() {
+        let mut temp = Temp::new();
+        let mut batch = temp.writer.begin().unwrap();
+        for seq in [0, 2, u64::MAX] {
+            assert!(batch.append(&record(seq, 0, vec![set("/a", node("2"))])).is_err());
+        }
+        assert!(!batch.tree().exists(&Path::root()).unwrap());
+        batch.append(&record(1, 0, Vec::new())).unwrap();
+        batch.append(&record(2, 0, Vec::new())).unwrap();
+        batch.commit().unwrap();
+        assert_eq!(temp.writer.last_seq(), 2);
+    }
+
+    #[test]
+    fn armed_writes_keep_their_order_and_outlive_the_writer() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let file = dir.path().join("test.sqlite");
+        let (mut writer, _) = open(&file, &Options::default()).unwrap();
+        let mut batch = writer.begin().unwrap();
+        for (session, at) in [("s", "/b"), ("t", "/a"), ("s", "/a"), ("s", "/"), ("s", "/b/c")] {
+            batch.arm(session, &path(at), "1").unwrap();
+        }
+        batch.arm("s", &path("/b"), "2").unwrap();
+        batch.disarm("s", &path("/a")).unwrap();
+        batch.disarm("s", &path("/not/armed")).unwrap();
+        batch.commit().unwrap();
+        drop(writer);
+        let (mut writer, _) = open(&file, &Options::default()).unwrap();
+        let row = |session: &str, at: &str, draft: &str| (session.to_owned(), at.to_owned(), draft.to_owned());
+        assert_eq!(
+            armed(&writer),
+            [row("t", "/a", "1"), row("s", "/", "1"), row("s", "/b/c", "1"), row("s", "/b", "2")]
+        );
+        let mut batch = writer.begin().unwrap();
+        batch.disarm_all("s").unwrap();
+        batch.commit().unwrap();
+        assert_eq!(armed(&writer), [row("t", "/a", "1")]);
+    }
+
+    #[test]
+    fn full_disk_is_told_and_writing_goes_on_when_there_is_room() {
+        let mut temp = Temp::new();
+        temp.write(&[("/a", "1")]);
+        let allow = |writer: &Writer, pages: u32| {
+            writer.conn.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+        };
+        allow(&temp.writer, 40);
+        let big = record(2, 0, vec![set("/b", node(&format!("\"{}\"", "x".repeat(1_000_000))))]);
+        let mut batch = temp.writer.begin().unwrap();
+        assert!(batch.append(&big).unwrap_err().is_disk_full());
+        drop(batch);
+        assert_eq!(temp.tree().node(&Path::root()).unwrap(), node(r#"{"a":1}"#));
+        allow(&temp.writer, 1_000_000);
+        temp.commit(big.changes, 0);
+        assert!(temp.tree().exists(&path("/b")).unwrap());
+    }
+
+    #[test]
+    fn idle_cuts_a_long_wal_once_no_snapshot_needs_it() {
+        let mut temp = Temp::new();
+        let text = format!("\"{}\"", "x".repeat(8_000_000));
+        temp.write(&[("/a", &text)]);
+        let wal_bytes = |temp: &Temp| fs::metadata(beside(&temp.file, "-wal")).unwrap().len();
+        let snapshot = temp.readers.snapshot().unwrap();
+        temp.write(&[("/a", "1")]);
+        assert!(!temp.writer.idle());
+        assert!(wal_bytes(&temp) > IDLE_WAL_BYTES_MIN);
+        drop(snapshot);
+        assert!(!temp.writer.idle());
+        assert_eq!(wal_bytes(&temp), 0);
+        assert!(temp.writer.is_tidy);
+        temp.write(&[("/a", "2")]);
+        assert!(!temp.writer.is_tidy);
     }
 }

@@ -13,6 +13,8 @@ pub mod http;
 pub mod outbox;
 mod socket;
 pub mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use body::{Body, BodyError, read_body};
 pub use http::Reply;

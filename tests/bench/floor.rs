@@ -30,12 +30,8 @@ pub struct Floor {
 impl Floor {
     pub fn start(duty: &str) -> Self {
         let program = std::env::current_exe().unwrap();
-        let mut child = Command::new(program)
-            .args(["--floor", duty])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            Command::new(program).args(["--floor", duty]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let mut addresses = line.split_whitespace().map(|address| address.parse().unwrap());
@@ -125,7 +121,9 @@ async fn fan_out(listener: TcpListener, control: TcpListener) {
                 while !rest.is_empty() {
                     match client.try_write(rest) {
                         Ok(written) => rest = &rest[written..],
-                        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => client.writable().await.unwrap(),
+                        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                            client.writable().await.unwrap()
+                        }
                         Err(_) => break, // it left
                     }
                 }

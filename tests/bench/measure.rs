@@ -148,5 +148,8 @@ fn machine() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or("").to_owned();
     let (date, kernel) = (output("date", "+%F"), output("uname", "-sr"));
-    format!("{date}, {cores} cores of {}, {kernel}, load average {load} at the end", model.trim_matches([':', ' ', '\t']))
+    format!(
+        "{date}, {cores} cores of {}, {kernel}, load average {load} at the end",
+        model.trim_matches([':', ' ', '\t'])
+    )
 }

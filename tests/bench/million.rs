@@ -43,7 +43,13 @@ pub fn run(setup: &Setup, table: &mut Table) {
         deleted.push(millis(time), millis(sqlite::delete(&copy)));
         deleted_peak.push(peak);
     }
-    table.row("memory, a million leaves stored (floor: empty)", &stored, "MB", "ratio near 1", "after 1,000 small reads");
+    table.row(
+        "memory, a million leaves stored (floor: empty)",
+        &stored,
+        "MB",
+        "ratio near 1",
+        "after 1,000 small reads",
+    );
     let peak = |peaks: &[f64]| format!("memory {:.1} MB above what it was, at most", median(peaks));
     table.row("read of a million leaves", &read, "ms", "", &peak(&read_peak));
     table.row("delete of a million leaves", &deleted, "ms", "", &peak(&deleted_peak));

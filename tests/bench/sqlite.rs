@@ -48,7 +48,8 @@ fn write(sender: &SyncSender<Operation>, writer: usize, start: Instant, time: Du
             (key.into_bytes(), object.chars().take(30).collect())
         };
         let leaves = ["from", "seq", "text", "time"].map(leaf);
-        let record = format!("{{\"v\":1,\"path\":\"/w/{writer}/k{count}\",\"changes\":[[\"/w/{writer}/k{count}\",{object}]]}}");
+        let record =
+            format!("{{\"v\":1,\"path\":\"/w/{writer}/k{count}\",\"changes\":[[\"/w/{writer}/k{count}\",{object}]]}}");
         sender.send(Operation { leaves, record, done: done.clone() }).unwrap();
         is_done.recv().unwrap();
         count += 1;

@@ -8,12 +8,15 @@ import { guarded } from './callbacks.ts';
 
 export class EventQueue {
   #waiting: Firing[] = [];
+  #next = 0;
 
   raise(firings: readonly Firing[]): void {
-    this.#waiting.push(...firings);
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      const { registration, change } = next;
+    for (const firing of firings) this.#waiting.push(firing);
+    while (this.#next < this.#waiting.length) {
+      const { registration, change } = this.#waiting[this.#next++]!;
       if (!registration.removed) guarded(() => registration.fire(change));
     }
+    this.#waiting = [];
+    this.#next = 0;
   }
 }

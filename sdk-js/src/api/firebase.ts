@@ -2,7 +2,7 @@
 
 import { type Json, setOwn } from '../core/json.ts';
 import type { Priority } from '../core/order.ts';
-import { parsePath, pathText } from '../core/path.ts';
+import { parsePath, wirePath } from '../core/path.ts';
 import {
   argument,
   checkFunction,
@@ -96,7 +96,7 @@ export class Firebase extends Query {
     checkPriority('Firebase.setPriority', 1, priority);
     checkFunction('Firebase.setPriority', 2, onComplete);
     const place = [...path, '.priority'];
-    return database.write({ set: pathText(place), data: priority }, [[place, priority]], onComplete);
+    return database.write({ set: wirePath(place), data: priority }, [[place, priority]], onComplete);
   }
 
   /** Replaces the named children; names may be paths. All or none, and one event. */
@@ -112,7 +112,7 @@ export class Firebase extends Query {
     const body: Json = {};
     for (const [place, value] of data) setOwn(body, place, value);
     const places = [...data].map(([place, value]): [string[], Json] => [[...path, ...parsePath(place)], value]);
-    return database.write({ update: pathText(path), data: body }, places, onComplete);
+    return database.write({ update: wirePath(path), data: body }, places, onComplete);
   }
 
   remove(onComplete?: OnComplete | null): Promise<void> {
@@ -178,7 +178,7 @@ export class Firebase extends Query {
 
   #write(data: Json, onComplete?: OnComplete | null): Promise<void> {
     const { path, database } = this._at;
-    return database.write({ set: pathText(path), data }, [[path, data]], onComplete);
+    return database.write({ set: wirePath(path), data }, [[path, data]], onComplete);
   }
 }
 

@@ -5,7 +5,7 @@
 
 import { type Json, setOwn } from '../core/json.ts';
 import type { Priority } from '../core/order.ts';
-import { pathText } from '../core/path.ts';
+import { wirePath } from '../core/path.ts';
 import { argument, checkFunction, checkPriority, cleanData, cleanUpdate } from '../core/validate.ts';
 import type { OnComplete } from './callbacks.ts';
 import type { Place } from './place.ts';
@@ -47,10 +47,10 @@ export class OnDisconnect {
   /** Forgets everything armed here and below. */
   cancel(onComplete?: OnComplete | null): Promise<void> {
     checkFunction('OnDisconnect.cancel', 1, onComplete);
-    return this.#at.database.request({ onDisconnectCancel: pathText(this.#at.path) }, onComplete);
+    return this.#at.database.request({ onDisconnectCancel: wirePath(this.#at.path) }, onComplete);
   }
 
   #request(verb: string, data: Json, onComplete?: OnComplete | null): Promise<void> {
-    return this.#at.database.request({ [verb]: pathText(this.#at.path), data }, onComplete);
+    return this.#at.database.request({ [verb]: wirePath(this.#at.path), data }, onComplete);
   }
 }

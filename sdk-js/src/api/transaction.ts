@@ -4,7 +4,7 @@
 
 import { fromJson, type Json, toValue } from '../core/json.ts';
 import type { Node } from '../core/node.ts';
-import { type Path, pathText, related } from '../core/path.ts';
+import { type Path, related, wirePath } from '../core/path.ts';
 import { newWrite, type Op, type Write } from '../core/pending.ts';
 import { WHOLE } from '../core/query.ts';
 import { cleanData } from '../core/validate.ts';
@@ -129,7 +129,7 @@ class Transaction {
 
   #send(etag: string): void {
     this.database.send({
-      body: { set: pathText(this.path), data: this.#data, ifMatch: etag },
+      body: { set: wirePath(this.path), data: this.#data, ifMatch: etag },
       onNewSession: 'fail',
       numbered: (n) => {
         this.#write.n = n;

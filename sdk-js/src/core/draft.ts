@@ -4,7 +4,7 @@
 
 import type { Index, Primitive } from './order.ts';
 import type { Bound, Query } from './query.ts';
-import { checkBoundKey, checkPath, cleanData } from './validate.ts';
+import { argument, checkBoundKey, checkPath, cleanData, PRIORITY_RULE } from './validate.ts';
 
 /** As the application has said it: a bound under `$key` has its key as value, and a limit may not know its end yet. */
 export interface Draft extends Query {
@@ -56,7 +56,7 @@ function alreadySet(method: string, which: string, by: string): Error {
 
 function boundOf(method: string, value: BoundValue, key?: string): Bound {
   checkBoundKey(method, key);
-  const copy = cleanData(`${method} failed: First argument `, value, []);
+  const copy = cleanData(argument(method, 1), value, []);
   return key === undefined ? { value: copy } : { value: copy, key };
 }
 
@@ -72,22 +72,17 @@ function checked(draft: Draft): Draft {
 }
 
 function checkBound({ value, key }: Bound, index: Index): void {
-  if (index === '$key' && key !== undefined) {
-    throw new Error('Query: When ordering by key, you may only pass one argument to startAt(), endAt(), or equalTo().');
-  }
-  if (index === '$key' && typeof value !== 'string') {
+  const method = 'startAt(), endAt(), or equalTo()';
+  if (index === '$key' && (key !== undefined || typeof value !== 'string')) {
     throw new Error(
-      'Query: When ordering by key, the argument passed to startAt(), endAt(),or equalTo() must be a string.',
+      `Query: When ordering by key, you may only pass one argument to ${method}, and it must be a string.`,
     );
   }
   if (index === '$priority' && typeof value === 'boolean') {
-    const rule = 'must be a valid priority value (null, a number, or a string)';
-    throw new Error(
-      `Query: When ordering by priority, the first argument passed to startAt(), endAt(), or equalTo() ${rule}.`,
-    );
+    throw new Error(`Query: When ordering by priority, the first argument passed to ${method} ${PRIORITY_RULE}`);
   }
   if (typeof value === 'object' && value !== null) {
-    throw new Error('Query: First argument passed to startAt(), endAt(), or equalTo() cannot be an object.');
+    throw new Error(`Query: First argument passed to ${method} cannot be an object.`);
   }
 }
 

@@ -18,6 +18,11 @@ export function pathText(path: Path): string {
   return `/${path.join('/')}`;
 }
 
+/** As requests have it: a `?` would begin a query, and a `%` an encoded character. */
+export function wirePath(path: Path): string {
+  return pathText(path).replace(/[%?]/g, encodeURIComponent);
+}
+
 /** `path` as seen from `above`; `null` if it is not at or below it. */
 export function below(path: Path, above: Path): Path | null {
   return above.every((key, i) => path[i] === key) ? path.slice(above.length) : null;

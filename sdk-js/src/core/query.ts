@@ -2,7 +2,7 @@
 
 import { Node } from './node.ts';
 import { compareKeys, compareValues, type Entry, type Index, indexValue, type Primitive } from './order.ts';
-import { type Path, pathText } from './path.ts';
+import { type Path, wirePath } from './path.ts';
 
 /** One end of a range, inclusive. Under `$key` the value is `null` and the key counts. */
 export interface Bound {
@@ -51,7 +51,7 @@ function within([key, node]: Entry, index: Index, start?: Bound, end?: Bound): b
  * because the order is the client's business.
  */
 export function listenText(path: Path, query: Query): string {
-  const place = pathText(path).replace(/[%?]/g, encodeURIComponent);
+  const place = wirePath(path);
   return isWhole(query) ? place : `${place}?${queryText(query)}`;
 }
 

@@ -51,8 +51,7 @@ export function checkWritable(method: string, path: Path): void {
 
 export function checkEvent(method: string, event: unknown): asserts event is EventType {
   if (EVENTS.includes(event as EventType)) return;
-  const names = EVENTS.map((name) => `"${name}"`).join(', ');
-  throw new Error(`${argument(method, 1)}must be a valid event type: ${names.replace(/, (?=[^,]*$)/, ', or ')}.`);
+  throw new Error(`${argument(method, 1)}must be a valid event type: "${EVENTS.join('", "')}".`);
 }
 
 export function checkFunction(method: string, position: number, value: unknown, optional = true): void {
@@ -62,12 +61,11 @@ export function checkFunction(method: string, position: number, value: unknown, 
 }
 
 export function checkPriority(method: string, position: number, priority: unknown): void {
-  if (isPriority(priority)) return;
-  const found = typeof priority === 'number' ? `is ${priority}, but ` : '';
-  throw new Error(`${argument(method, position)}${found}${PRIORITY_RULE}`);
+  if (!isPriority(priority)) throw new Error(argument(method, position) + PRIORITY_RULE);
 }
 
-const PRIORITY_RULE = 'must be a valid Firebase priority (a string, finite number, server value, or null).';
+/** The end of a message. */
+export const PRIORITY_RULE = 'must be a valid Firebase priority (a string, finite number, server value, or null).';
 
 function isPriority(value: unknown): boolean {
   if (value === null || typeof value === 'string') return true;

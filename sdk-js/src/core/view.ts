@@ -49,10 +49,12 @@ export class View {
   /** Adds a callback and replays to it what is shown already. */
   add(registration: Registration): Firing[] {
     this.registrations = [...this.registrations, registration];
-    const changes: Change[] = [];
-    if (registration.event === 'child_added') changes.push(...added(null, this.#shown, this.query.index));
-    if (registration.event === 'value' && this.#complete) changes.push(valueChange(this.#shown));
-    return changes.map((change) => ({ registration, change }));
+    return this.#initial(registration.event).map((change) => ({ registration, change }));
+  }
+
+  #initial(event: EventType): Change[] {
+    if (event === 'child_added') return added(null, this.#shown, this.query.index);
+    return event === 'value' && this.#complete ? [valueChange(this.#shown)] : [];
   }
 
   /** Goes over to what is known now. Events come by type, and within a type in the order of the index. */

@@ -95,13 +95,11 @@ export class Session {
     this.#drain();
   }
 
-  /** As `stop`, for a page that is about to be gone: what has not arrived is handed to the browser. */
+  /** As `stop`, for a page that is about to be gone: the browser is handed the end, and what has not arrived yet. */
   #leave(): void {
     const id = this.#id;
     if (id !== null && typeof navigator !== 'undefined' && navigator.sendBeacon) {
-      const batch = this.#outbox.batch();
-      if (batch !== null) navigator.sendBeacon(this.#to(`/${id}`), batch);
-      navigator.sendBeacon(this.#to(`/${id}/close`), '');
+      navigator.sendBeacon(this.#to(`/${id}/close`), this.#outbox.batch() ?? '');
     }
     this.#end();
     this.#posts?.abort();

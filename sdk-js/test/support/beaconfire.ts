@@ -15,9 +15,9 @@ export interface Beaconfire {
 
 /** `BEACONFIRE_URL` if it is set, else the binary of `BEACONFIRE_BIN`, else the debug build. Fails if there is none. */
 export async function beaconfire(): Promise<Beaconfire> {
-  const url = process.env['BEACONFIRE_URL'];
+  const url = process.env.BEACONFIRE_URL;
   if (url) return { url: url.replace(/\/$/, ''), stop: async () => {} };
-  const binary = resolve(process.env['BEACONFIRE_BIN'] ?? DEFAULT_BINARY);
+  const binary = resolve(process.env.BEACONFIRE_BIN ?? DEFAULT_BINARY);
   if (!existsSync(binary)) {
     throw new Error(
       `no server to test: ${binary} is not there. Run 'cargo build', or set BEACONFIRE_BIN or BEACONFIRE_URL.`,

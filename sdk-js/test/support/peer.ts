@@ -88,8 +88,8 @@ export class Peer {
     const body = await text(request);
     await this.gate;
     if (!session || !this.sessions.has(session.id)) return this.#answer(response, 404, { error: 'no such session' });
+    const replies = JSON.parse(body || '[]').map((asked: Json) => this.#once(session, asked));
     if (verb === 'close') return this.#close(session, response);
-    const replies = JSON.parse(body).map((asked: Json) => this.#once(session, asked));
     if (this.answersToLose-- > 0) return void response.destroy();
     this.answersToLose = 0;
     this.#answer(response, 200, { replies });
@@ -148,7 +148,7 @@ export class Peer {
 
   #handle(session: PeerSession, request: Json): Json {
     const [verb, target] = Object.entries(request)[0] as [string, string];
-    const { path, query } = parseTarget(verb === 'set' ? target.replace(/%/g, '%25') : target);
+    const { path, query } = parseTarget(target);
     if ([...this.denied].some((place) => below(path, parsePath(place)))) {
       return { status: 'error', error: 'permission_denied' };
     }
@@ -166,9 +166,9 @@ export class Peer {
         if (etag !== request.ifMatch) return { status: 'stale', data: exportJson(this.data.at(path)), etag };
       }
       this.#write([[path, request.data]]);
-    } else if (verb === 'update') this.update(target, request.data);
-    else if (verb === 'onDisconnectSet') session.onDisconnect.set(target, request.data);
-    else if (verb === 'onDisconnectCancel') session.onDisconnect.delete(target);
+    } else if (verb === 'update') this.update(pathText(path), request.data);
+    else if (verb === 'onDisconnectSet') session.onDisconnect.set(pathText(path), request.data);
+    else if (verb === 'onDisconnectCancel') session.onDisconnect.delete(pathText(path));
     return { status: 'ok' };
   }
 

@@ -73,7 +73,7 @@ export class ScenarioRun {
       });
       return () => query.off(type, callback);
     });
-    this.#listening.set(id, { events, stop: () => stops.forEach((stop) => stop()) });
+    this.#listening.set(id, { events, stop: () => stops.map((stop) => stop()) });
     await this.#caughtUp();
   }
 

@@ -7,21 +7,18 @@
 //! ```
 //!
 //! `value` is what a plain GET of the child shows (with `format=export` what that shows); `prevKey` is the key before
-//! it in
-//! the query's order, `null` for the first. The event `value` has the whole listened value, and no keys.
+//! it in the query's order, `null` for the first. The event `value` has the whole listened value, and no keys.
 //!
 //! The id is a place in the log, `<epoch>-<sequence>`; where one record causes several events, all but the last carry
 //! `-<part>` behind it. A client that comes back with the newest id that it got (`Last-Event-ID`, or `?lastEventId=`)
-//! gets
-//! exactly the events after it. If the log does not reach back that far, an event `reset` with `null` comes first and
-//! then everything from the start. The first events carry no id, except the last of them: a stream that breaks before
-//! it starts afresh.
+//! gets exactly the events after it. If the log does not reach back that far, an event `reset` with `null` comes first
+//! and then everything from the start. The first events carry no id, except the last of them: a stream that breaks
+//! before it starts afresh.
 
 use std::io::Write as _;
 
 use super::value_events::write_string;
-use crate::engine::Resume;
-use crate::engine::{Encoder, Event, EventType, Position};
+use crate::engine::{Encoder, Event, EventType, Position, Resume};
 use crate::model::{Format, Key, Node, Scalar};
 
 /// Writes the events of a child stream.

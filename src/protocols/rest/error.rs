@@ -1,7 +1,7 @@
 //! What a REST client is told when something went wrong: one table of statuses and texts.
 //!
-//! Clients read the `error` string, and some compare it, so texts with a source are kept letter by letter.
-//! Source: Firebase REST reference 8; those without a text there are ours.
+//! Clients read the `error` string, and some compare it, so texts with a source are kept letter by letter. Source:
+//! Firebase REST reference 8; those without a text there are ours.
 
 use std::borrow::Cow;
 use std::fmt;

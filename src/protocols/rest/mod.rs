@@ -1,9 +1,8 @@
 //! The Firebase REST API and its event streams, over plain HTTP.
 //!
 //! Routes: every path that ends in `.json` (data, with `Accept: text/event-stream` as a stream), `/.settings/*`,
-//! `/.inspect/*` and `/<path>/.upload`. Spec: Firebase REST reference (`spec/firebase-rest.md`), whose section
-//! numbers the
-//! headers of the files name. Knows nothing of storage, rules or other protocols. Credentials are accepted and not
+//! `/.inspect/*` and `/<path>/.upload`. Spec: Firebase REST reference (`spec/firebase-rest.md`), whose section numbers
+//! the headers of the files name. Knows nothing of storage, rules or other protocols. Credentials are accepted and not
 //! checked.
 //!
 //! Pure, from text to types and back:

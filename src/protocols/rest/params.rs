@@ -1,7 +1,7 @@
 //! The query string of a request, and the parameters that are not part of a database query.
 //!
-//! Names are case sensitive, a repeated one counts by its last value, unknown ones are ignored.
-//! Source: Firebase REST reference 2.6, 5.
+//! Names are case sensitive, a repeated one counts by its last value, unknown ones are ignored. Source: Firebase REST
+//! reference 2.6, 5.
 
 use std::borrow::Cow;
 

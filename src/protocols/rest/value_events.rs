@@ -1,7 +1,7 @@
 //! Firebase's own event stream: `put` and `patch`.
 //!
-//! Firebase clients accept no other event here, and no `id` lines; data is one line of JSON.
-//! Source: Firebase REST reference 11.3 to 11.6.
+//! Firebase clients accept no other event here, and no `id` lines; data is one line of JSON. Source: Firebase REST
+//! reference 11.3 to 11.6.
 
 use std::fmt::Write as _;
 

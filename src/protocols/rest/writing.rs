@@ -267,7 +267,8 @@ mod tests {
 
     #[test]
     fn uploaded_form_is_unwrapped() {
-        let body = "--xY\r\nContent-Disposition: form-data; name=\"myFile\"; filename=\"a.json\"\r\n\r\n{\"a\":1}\r\n--xY--\r\n";
+        let part = "Content-Disposition: form-data; name=\"myFile\"; filename=\"a.json\"";
+        let body = &format!("--xY\r\n{part}\r\n\r\n{{\"a\":1}}\r\n--xY--\r\n");
         let headers = [("content-type", "multipart/form-data; boundary=xY")];
         let upload = prepare(&Method::POST, "/p/.upload", &headers, body).unwrap();
         let put = prepare(&Method::PUT, "/p.json", NO_HEADERS, "{\"a\":1}").unwrap();

@@ -1,0 +1,87 @@
+//! What the tests of this room share: real files in directories that vanish.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use super::{Applied, Durability, LogEntry, Options, Readers, Tree, Writer, open};
+use crate::model::{Change, Draft, Node, Path, Record, Value};
+
+/// An open database. Fields are dropped in this order.
+pub struct Temp {
+    pub writer: Writer,
+    pub readers: Readers,
+    pub file: PathBuf,
+    _dir: TempDir,
+}
+
+impl Temp {
+    pub fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    /// Never synced, whatever `options` say: tests are many.
+    pub fn with(options: Options) -> Self {
+        let options = Options { durability: Durability::Off, ..options };
+        let dir = TempDir::new().unwrap();
+        let file = dir.path().join("test.sqlite");
+        let (writer, readers) = open(&file, &options).unwrap();
+        Self { writer, readers, file, _dir: dir }
+    }
+
+    /// Commits one record of these changes, each a path and JSON in export format.
+    pub fn write(&mut self, changes: &[(&str, &str)]) -> Applied {
+        let changes = changes.iter().map(|(at, json)| set(at, node(json))).collect();
+        self.commit(changes, 0)
+    }
+
+    pub fn commit(&mut self, changes: Vec<Change>, time: i64) -> Applied {
+        let record = record(self.writer.last_seq() + 1, time, changes);
+        let mut batch = self.writer.begin().unwrap();
+        let applied = batch.append(&record).unwrap();
+        batch.commit().unwrap();
+        applied
+    }
+
+    pub fn tree(&self) -> Tree<'_> {
+        self.writer.tree()
+    }
+
+    /// Writes the WAL back into the file.
+    pub fn checkpoint(&self) {
+        self.tree().conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    }
+
+    pub fn log(&self) -> Vec<LogEntry> {
+        let mut entries = Vec::new();
+        self.tree()
+            .log(0, &mut |entry| {
+                entries.push(entry);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        entries
+    }
+}
+
+pub fn path(text: &str) -> Path {
+    Path::parse(text).unwrap()
+}
+
+pub fn node(json: &str) -> Node {
+    match Draft::parse(json.as_bytes(), 0).unwrap().value {
+        Value::Node(node) => node,
+        Value::Priority(_) => panic!("no data"),
+    }
+}
+
+pub fn set(at: &str, node: Node) -> Change {
+    Change { path: path(at), value: Value::Node(node) }
+}
+
+/// A record addressed at the place of its first change.
+pub fn record(seq: u64, time: i64, changes: Vec<Change>) -> Record {
+    let path = changes.first().map(|change| change.path.clone()).unwrap_or_default();
+    Record { seq, time, path, update: changes.len() > 1, changes }
+}
