@@ -441,12 +441,12 @@ mod tests {
     #[test]
     fn log_is_kept_by_count_bytes_and_age() {
         let all = Options::default();
-        assert_eq!(kept(all.clone()), (1..=10).collect::<Vec<_>>());
-        assert_eq!(kept(Options { log_records_max: 3, ..all.clone() }), [8, 9, 10]);
-        assert_eq!(kept(Options { log_age_max_ms: 1, ..all.clone() }), [9, 10]);
+        assert_eq!(kept(all), (1..=10).collect::<Vec<_>>());
+        assert_eq!(kept(Options { log_records_max: 3, ..all }), [8, 9, 10]);
+        assert_eq!(kept(Options { log_age_max_ms: 1, ..all }), [9, 10]);
         let bytes = r#"{"v":1,"path":"/a","update":false,"changes":[["/a",0]]}[["/a",1,null]]"#.len() as u64;
-        assert_eq!(kept(Options { log_bytes_max: 4 * bytes, ..all.clone() }), [7, 8, 9, 10]);
-        assert_eq!(kept(Options { log_bytes_max: 4 * bytes - 1, ..all.clone() }), [8, 9, 10]);
+        assert_eq!(kept(Options { log_bytes_max: 4 * bytes, ..all }), [7, 8, 9, 10]);
+        assert_eq!(kept(Options { log_bytes_max: 4 * bytes - 1, ..all }), [8, 9, 10]);
         // The newest record is the position, so it stays whatever the limits are.
         assert_eq!(kept(Options { log_records_max: 0, log_bytes_max: 0, log_age_max_ms: -1, ..all }), [10]);
     }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::encode::{node_rows, path_key};
+use super::testing::Temp;
 use super::*;
 use crate::model::order::Place;
 use crate::model::walk::Step;
@@ -195,7 +196,13 @@ fn run(ops: &[Op], paths: &[Path], other: &Key) {
                 batch.commit().unwrap();
                 history.extend(made);
             }
-            Op::Drop(records) => drop(append(&mut writer.begin().unwrap(), records, &last)),
+            Op::Drop(records) => {
+                let mut batch = writer.begin().unwrap();
+                append(&mut batch, records, &last);
+                let crashed = Temp::after_crash(&file);
+                assert!(crashed.tree().equals(&Path::root(), &last.1).unwrap());
+                check_log(&crashed.tree(), &history);
+            }
             Op::Reopen => {
                 drop(writer);
                 (writer, readers) = open(&file, &options).unwrap();
@@ -217,7 +224,7 @@ fn run(ops: &[Op], paths: &[Path], other: &Key) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn store_gives_what_a_node_in_memory_gives(

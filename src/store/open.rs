@@ -45,7 +45,7 @@ pub enum Durability {
 }
 
 /// How a database is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub durability: Durability,
     /// The log drops its oldest records beyond any of these. Its newest record always stays.
@@ -91,7 +91,7 @@ pub fn open(file: &Path, options: &Options) -> Result<(Writer, Readers), OpenErr
     }
     let epoch = check(&conn).map_err(refuse)?;
     let newest = newest(&conn).map_err(refuse)?;
-    let writer = Writer::new(conn, lock, file, epoch, newest, options.clone());
+    let writer = Writer::new(conn, lock, file, epoch, newest, *options);
     Ok((writer, Readers::new(file)))
 }
 

@@ -1,10 +1,12 @@
 //! What the tests of this room share: real files in directories that vanish.
 
+use std::fs;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
 
 use tempfile::TempDir;
 
+use super::open::beside;
 use super::{Applied, Durability, LogEntry, Options, Readers, Tree, Writer, open};
 use crate::model::{Change, Draft, Node, Path, Record, Value};
 
@@ -51,6 +53,16 @@ impl Temp {
     /// Writes the WAL back into the file.
     pub fn checkpoint(&self) {
         self.tree().conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    }
+
+    /// What a start after a sudden end of the process would find: opens a copy of `file` and its WAL as they are now.
+    pub fn after_crash(file: &FilePath) -> Self {
+        let dir = TempDir::new().unwrap();
+        let copy = dir.path().join("test.sqlite");
+        fs::copy(file, &copy).unwrap();
+        fs::copy(beside(file, "-wal"), beside(&copy, "-wal")).unwrap();
+        let (writer, readers) = open(&copy, &Options::default()).unwrap();
+        Self { writer, readers, file: copy, _dir: dir }
     }
 
     pub fn log(&self) -> Vec<LogEntry> {

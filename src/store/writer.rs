@@ -221,6 +221,7 @@ mod tests {
     use super::super::open;
     use super::super::testing::{Temp, node, path, record, set};
     use super::*;
+    use crate::model::{Node, Scalar};
 
     fn armed(writer: &Writer) -> Vec<(String, String, String)> {
         let all = writer.armed().unwrap().into_iter();
@@ -242,6 +243,29 @@ mod tests {
         assert_eq!(armed(&temp.writer), []);
         temp.write(&[("/a", "3")]);
         assert_eq!(temp.writer.last_seq(), 2);
+    }
+
+    #[test]
+    fn crash_within_a_batch_leaves_what_was_committed() {
+        let mut temp = Temp::new();
+        temp.write(&[("/a", "1")]);
+        let file = temp.file.clone();
+        let epoch = temp.writer.epoch().to_owned();
+        let mut batch = temp.writer.begin().unwrap();
+        // More than the page cache holds, so that uncommitted pages are in the WAL already.
+        for seq in 2..40 {
+            let text = Node::leaf(Scalar::string("x".repeat(500_000)));
+            batch.append(&record(seq, 0, vec![set(&format!("/b/{seq}"), text), set("/a", node("2"))])).unwrap();
+        }
+        assert!(fs::metadata(beside(&file, "-wal")).unwrap().len() > 10_000_000);
+        let crashed = Temp::after_crash(&file);
+        assert_eq!(crashed.tree().node(&Path::root()).unwrap(), node(r#"{"a":1}"#));
+        assert_eq!((crashed.writer.epoch(), crashed.writer.last_seq()), (&*epoch, 1));
+        batch.commit().unwrap();
+        let mut crashed = Temp::after_crash(&file);
+        assert_eq!(crashed.writer.last_seq(), 39);
+        assert_eq!(crashed.tree().rows(&Path::root(), 100).unwrap(), 39);
+        crashed.write(&[("/a", "3")]);
     }
 
     #[test]
