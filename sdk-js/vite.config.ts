@@ -8,7 +8,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig(({ mode }): UserCon
       target: 'es2022',
       emptyOutDir: !script,
       minify: script ? 'oxc' : false,
-      sourcemap: true,
+      sourcemap: !script,
       rolldownOptions: { output: { exports: script ? 'default' : 'named' } },
       lib: script
         ? { entry: 'src/script.ts', formats: ['iife'], name: 'Firebase', fileName: () => 'firebase.js' }

@@ -1,12 +1,13 @@
 //! Unguessable values from the operating system's generator.
-
-use aws_lc_rs::rand;
+//!
+//! Asked directly: the generator of aws-lc spends 30 ms on gathering its own entropy when it is first used, which is more
+//! than all the rest of a start.
 
 /// Fills `out` with random bytes.
 ///
 /// Should the system's generator ever fail, nothing safe can be done: the process ends with a message.
 pub fn fill(out: &mut [u8]) {
-    if rand::fill(out).is_err() {
+    if getrandom::fill(out).is_err() {
         eprintln!("beaconfire: the operating system gives no random bytes; stopping, since ids would be guessable");
         std::process::abort();
     }

@@ -33,7 +33,8 @@ pub struct Write {
 pub enum WriteOp {
     /// Replaces what is at the path.
     Set(Draft),
-    /// Replaces each named place below the path (relative, none a prefix of another; may be the path itself when alone).
+    /// Replaces each named place below the path. Places are relative; none lies at or below one whose data is replaced;
+    /// priorities come after all data, and may be that of the path itself.
     Update(Vec<(Path, Draft)>),
 }
 

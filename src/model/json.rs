@@ -78,3 +78,26 @@ impl fmt::Display for DataError {
 }
 
 impl std::error::Error for DataError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documented_texts_are_those_that_clients_know() {
+        assert_eq!(DataError::NoData.to_string(), "Error: No data supplied.");
+        assert_eq!(DataError::BadData.to_string(), "Invalid data; couldn't parse JSON object, array, or value.");
+        assert_eq!(
+            DataError::BadUpdate.to_string(),
+            "Invalid data; couldn't parse JSON object. Are you sending a JSON object with valid key names?"
+        );
+    }
+
+    #[test]
+    fn own_texts_name_the_limit_or_the_places() {
+        let conflict = DataError::Conflict { upper: Path::parse("a").unwrap(), lower: Path::parse("a/b").unwrap() };
+        assert!(conflict.to_string().ends_with("'/a' and '/a/b'."));
+        assert!(DataError::TooDeep.to_string().contains("32 levels"));
+        assert!(DataError::StringTooLong.to_string().contains("10485760 bytes"));
+    }
+}

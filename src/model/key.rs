@@ -107,6 +107,11 @@ fn parse_int(text: &str) -> Option<i32> {
 
 /// Key order for any two texts, legal keys or not.
 pub fn cmp_text(a: &str, b: &str) -> Ordering {
+    // Most keys begin like no integer: one look tells.
+    let may_be_int = |text: &str| matches!(text.as_bytes().first(), Some(b'-' | b'0'..=b'9'));
+    if !may_be_int(a) && !may_be_int(b) {
+        return cmp_utf16(a, b);
+    }
     match (parse_int(a), parse_int(b)) {
         // `-0` and `00` tie in the SDKs' order; the text decides, so that the order is total.
         (Some(x), Some(y)) => x.cmp(&y).then(a.len().cmp(&b.len())).then_with(|| a.cmp(b)),

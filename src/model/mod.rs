@@ -29,10 +29,10 @@ pub mod server_value;
 pub mod walk;
 
 pub use change::{Change, Draft, Record, Value, Write, WriteOp};
-pub use json::Format;
+pub use json::{DataError, Format};
 pub use key::Key;
 pub use node::Node;
 pub use path::Path;
-pub use query::{Bound, BoundKey, Index, Limit, Query};
+pub use query::{Bound, BoundKey, Index, Limit, Query, QueryError};
 pub use scalar::Scalar;
 pub use server_value::{Placeholder, ServerValue, Slot};

@@ -91,8 +91,8 @@ impl Node {
         children.into_iter().flatten()
     }
 
-    /// Replaces the data at `path`. Below a leaf: an empty value changes nothing, any other turns the leaf into an inner node
-    /// that keeps the leaf's priority. Emptied ancestors vanish with their priorities.
+    /// Replaces the data at `path`. Below a leaf: an empty value changes nothing, any other turns the leaf into an
+    /// inner node that keeps the leaf's priority. Emptied ancestors vanish with their priorities.
     pub fn set(&mut self, path: &[Key], value: Self) {
         let Some((first, rest)) = path.split_first() else {
             *self = value;

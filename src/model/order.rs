@@ -139,7 +139,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn utf16_order_is_that_of_the_code_units(a in arbitrary::any_text(), b in arbitrary::any_text(), same in ".{0,3}") {
+        fn utf16_order_is_that_of_the_code_units(
+            a in arbitrary::any_text(), b in arbitrary::any_text(), same in ".{0,3}"
+        ) {
             let (a, b) = (same.clone() + &a, same + &b);
             let units = |text: &str| text.encode_utf16().collect::<Vec<_>>();
             prop_assert_eq!(cmp_utf16(&a, &b), units(&a).cmp(&units(&b)));

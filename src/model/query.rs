@@ -114,3 +114,6 @@ impl Bound {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

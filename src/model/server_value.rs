@@ -107,8 +107,9 @@ mod tests {
     #[test]
     fn increment_adds_to_what_stood_at_its_own_place() {
         let before = [("/n", Slot::Value, Scalar::Int(40)), ("/n", Slot::Priority, Scalar::Int(7))];
-        let text = r#"{"n":{".value":{".sv":{"increment":2}},".priority":{".sv":{"increment":1}}},"m":{".sv":{"increment":5}}}"#;
-        assert_eq!(settled(text, &before), r#"{"m":5,"n":{".value":42,".priority":8}}"#);
+        let n = r#"{".value":{".sv":{"increment":2}},".priority":{".sv":{"increment":1}}}"#;
+        let text = format!(r#"{{"n":{n},"m":{{".sv":{{"increment":5}}}}}}"#);
+        assert_eq!(settled(&text, &before), r#"{"m":5,"n":{".value":42,".priority":8}}"#);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A walk over a tree, step by step, in key order.
 //!
-//! Whatever is made of data (JSON text, a hash, a node in memory) is made from these steps, so that rows on disk and nodes in
-//! memory share one writer and one hasher, and a tree of any size passes in bounded memory.
+//! Whatever is made of data (JSON text, a hash, a node in memory) is made from these steps, so that rows on disk and
+//! nodes in memory share one writer and one hasher, and a tree of any size passes in bounded memory.
 
 use super::node::Inner;
 use super::{Key, Node, Scalar};

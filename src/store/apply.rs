@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use super::StoreError;
 use super::encode::{Cell, bad_key, end_of, node_rows, path_key, scalar, split_segment};
-use super::log::{Row, Undo};
+use super::record::{Row, Undo};
 use super::scan::{KEY_FIRST, ROW, ROWS, key_between, key_of};
 use crate::model::walk::ScalarRef;
 use crate::model::{Change, Node, Scalar, Value};

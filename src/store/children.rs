@@ -57,43 +57,49 @@ impl Tree<'_> {
             Index::Priority | Index::Key | Index::Value => Vec::new(),
         };
         let sql = if *index == Index::Key { KEYS } else { ROWS };
-        let mut scratch = Vec::new();
-        // The place of the current child that decides, and its key while no row at or behind that place was seen.
-        let mut target = base.clone();
-        let mut undecided: Option<Key> = None;
-        let mut child_end = Vec::new();
+        let null = |child: Child| Place { value: IndexValue::Null, key: child.key };
+        // The child we are in, while no row at or behind the place that decides was seen.
+        let mut undecided: Option<Child> = None;
         scan(self.conn, sql, base.clone(), &end_of(&base), |key, row, skip_to| {
             if key == base {
                 return Ok(Next::Row);
             }
-            if let Some(child) = undecided.take_if(|_| key >= child_end.as_slice())
-                && visit(Place { value: IndexValue::Null, key: child }).is_break()
-            {
+            let left = undecided.take_if(|child| key >= child.end.as_slice());
+            if left.is_some_and(|child| visit(null(child)).is_break()) {
                 return Ok(Next::Stop);
             }
-            let child = if let Some(child) = undecided.take() {
-                child
-            } else {
-                let segment = child_segment(&base, key)?;
-                target.truncate(base.len());
-                target.extend_from_slice(segment);
-                child_end = end_of(&target);
-                target.extend_from_slice(&sought);
-                segment_key(segment, &mut scratch)?
-            };
-            if key < target.as_slice() {
+            let child = undecided.take().map_or_else(|| Child::of_row(&base, key, &sought), Ok)?;
+            if key < child.target.as_slice() {
+                skip_to.clone_from(&child.target);
                 undecided = Some(child);
-                skip_to.clone_from(&target);
                 return Ok(Next::Skip);
             }
-            let value = index_value(index, &target, key, row)?;
-            skip_to.clone_from(&child_end);
-            Ok(if visit(Place { value, key: child }).is_break() { Next::Stop } else { Next::Skip })
+            let value = index_value(index, &child.target, key, row)?;
+            *skip_to = child.end;
+            Ok(if visit(Place { value, key: child.key }).is_break() { Next::Stop } else { Next::Skip })
         })?;
         if let Some(child) = undecided {
-            let _ = visit(Place { value: IndexValue::Null, key: child });
+            let _ = visit(null(child));
         }
         Ok(())
+    }
+}
+
+/// A child whose index value is wanted.
+struct Child {
+    key: Key,
+    /// Row key of the place that decides: at or below the child.
+    target: Vec<u8>,
+    /// First row key behind the child.
+    end: Vec<u8>,
+}
+
+impl Child {
+    /// The child of `base` at or below which the row `key` is; `sought` is the path from it to the place that decides.
+    fn of_row(base: &[u8], key: &[u8], sought: &[u8]) -> Result<Self, StoreError> {
+        let segment = child_segment(base, key)?;
+        let end = end_of(&[base, segment].concat());
+        Ok(Self { key: segment_key(segment, &mut Vec::new())?, target: [base, segment, sought].concat(), end })
     }
 }
 
@@ -124,31 +130,29 @@ pub fn array_len(conn: &Connection, base: &[u8], first: Option<&[u8]>) -> Result
     if first.is_none() {
         return Ok(None);
     }
-    let Some(max) = index_at(KEY_LAST)?.flatten() else {
-        return Ok(None);
-    };
+    match index_at(KEY_LAST)?.flatten() {
+        Some(max) => count_elements(conn, base, &end, max),
+        None => Ok(None),
+    }
+}
+
+/// Applies the array rule to the children of `base`, the last of which is the index `max`.
+fn count_elements(conn: &Connection, base: &[u8], end: &[u8], max: u32) -> Result<Option<u32>, StoreError> {
     let mut count = 0_u64;
-    let mut all = true;
-    scan(conn, KEYS, base.to_vec(), &end, |key, _, skip_to| {
+    let mut holds = true;
+    scan(conn, KEYS, base.to_vec(), end, |key, _, skip_to| {
         if key == base {
             return Ok(Next::Row);
         }
         let segment = child_segment(base, key)?;
-        // Even if all that can still come comes, is it enough?
-        let index = segment_index(segment);
-        let count_max = count + 1 + u64::from(max.saturating_sub(index.unwrap_or(max)));
-        if index.is_none() || walk::array_len(true, max, count_max).is_none() {
-            all = false;
-            return Ok(Next::Stop);
-        }
         count += 1;
-        skip_to.clear();
-        skip_to.extend_from_slice(base);
-        skip_to.extend_from_slice(segment);
-        skip_to.push(0xff);
-        Ok(Next::Skip)
+        // Can it still hold, if all that may come comes?
+        let holds_at = |index| walk::array_len(true, max, count + u64::from(max.saturating_sub(index))).is_some();
+        holds = segment_index(segment).is_some_and(holds_at);
+        *skip_to = end_of(&[base, segment].concat());
+        Ok(if holds { Next::Skip } else { Next::Stop })
     })?;
-    Ok(walk::array_len(all, max, count))
+    Ok(walk::array_len(holds, max, count))
 }
 
 fn child_key(base: &[u8], key: &Key) -> Vec<u8> {

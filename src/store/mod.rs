@@ -9,7 +9,7 @@
 //! - `apply`: what a change does to the rows
 //! - `tree`: reads within a snapshot; `scan`: the moving cursor below them; `children`: neighbours, arrays, index values
 //! - `readers`: the pool of snapshots
-//! - `log`: records and what they replaced as text, retention
+//! - `log`: the log in its table, retention; `record`: records, and what they replaced, as text
 //! - `model_test`: all of it against a plain node in memory; `memory_test`: that memory does not grow with what is stored
 //! - `error`: why a file could not be opened; why an operation failed
 
@@ -24,6 +24,7 @@ mod memory_test;
 mod model_test;
 mod open;
 mod readers;
+mod record;
 mod scan;
 #[cfg(test)]
 mod testing;
@@ -31,8 +32,9 @@ mod tree;
 mod writer;
 
 pub use error::{OpenError, StoreError};
-pub use log::{LogEntry, Row, UndoRow};
+pub use log::LogEntry;
 pub use open::{Durability, Options, open};
 pub use readers::{Readers, Snapshot};
+pub use record::{Row, UndoRow};
 pub use tree::Tree;
 pub use writer::{Applied, Armed, Batch, Writer};

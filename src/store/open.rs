@@ -216,10 +216,10 @@ fn newest_version(migrations: &Runner) -> i64 {
 /// Looks at both ends of each table; gives the epoch.
 fn check(conn: &Connection) -> Result<String, StoreError> {
     for sql in [
-        "SELECT key, value, priority FROM node ORDER BY key LIMIT 1",
-        "SELECT key, value, priority FROM node ORDER BY key DESC LIMIT 1",
-        "SELECT seq, record, undo FROM log ORDER BY seq LIMIT 1",
-        "SELECT id, path, draft FROM on_disconnect ORDER BY id DESC LIMIT 1",
+        "SELECT key FROM node ORDER BY key LIMIT 1",
+        "SELECT key FROM node ORDER BY key DESC LIMIT 1",
+        "SELECT seq FROM log ORDER BY seq LIMIT 1",
+        "SELECT id FROM on_disconnect ORDER BY id DESC LIMIT 1",
     ] {
         conn.query_row(sql, [], |_| Ok(())).optional()?;
     }

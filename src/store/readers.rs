@@ -69,3 +69,78 @@ impl Drop for Snapshot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::super::testing::{Temp, node, path};
+    use super::super::{Batch, Writer};
+    use super::*;
+    use crate::model::Path as TreePath;
+
+    #[test]
+    fn snapshots_can_be_taken_and_used_by_any_thread() {
+        fn check<T: Send>() {}
+        fn check_shared<T: Send + Sync + Clone>() {}
+        check::<Writer>();
+        check::<Snapshot>();
+        check_shared::<Readers>();
+    }
+
+    #[test]
+    fn snapshot_shows_what_was_committed_when_it_was_taken() {
+        let mut temp = Temp::new();
+        temp.write(&[("/a", "1")]);
+        let first = temp.readers.snapshot().unwrap();
+        temp.write(&[("/a", "2")]);
+        let second = temp.readers.snapshot().unwrap();
+        let batch: Batch<'_> = temp.writer.begin().unwrap();
+        let third = temp.readers.snapshot().unwrap();
+        drop(batch);
+        let seen = |snapshot: &Snapshot| (snapshot.tree().seq().unwrap(), snapshot.tree().node(&path("/a")).unwrap());
+        assert_eq!(seen(&first), (1, node("1")));
+        assert_eq!(seen(&second), (2, node("2")));
+        assert_eq!(seen(&third), (2, node("2")));
+        drop(first);
+        assert_eq!(seen(&temp.readers.snapshot().unwrap()), (2, node("2")));
+    }
+
+    #[test]
+    fn pool_keeps_a_bounded_number_of_connections() {
+        let temp = Temp::new();
+        let many: Vec<Snapshot> = (0..20).map(|_| temp.readers.snapshot().unwrap()).collect();
+        drop(many);
+        assert_eq!(temp.readers.0.idle.lock().unwrap().len(), IDLE_MAX);
+    }
+
+    #[test]
+    fn records_are_seen_whole_by_readers_beside_the_writer() {
+        let mut temp = Temp::new();
+        temp.write(&[("/a", "0"), ("/b", "0")]);
+        let readers: Vec<_> = (0..3)
+            .map(|_| {
+                let readers = temp.readers.clone();
+                thread::spawn(move || {
+                    let mut last = 0;
+                    while last < 300 {
+                        let snapshot = readers.snapshot().unwrap();
+                        let tree = snapshot.tree();
+                        let (seq, a) = (tree.seq().unwrap(), tree.value(&path("/a")).unwrap());
+                        assert!(seq >= last, "never a step back");
+                        assert_eq!(a, Some(crate::model::Scalar::Int(seq.cast_signed() - 1)));
+                        assert_eq!(tree.value(&path("/b")).unwrap(), a);
+                        assert_eq!(tree.rows(&TreePath::root(), 10).unwrap(), 2);
+                        last = seq;
+                    }
+                })
+            })
+            .collect();
+        for value in 1..300 {
+            temp.write(&[("/a", &value.to_string()), ("/b", &value.to_string())]);
+        }
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    }
+}

@@ -10,8 +10,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::apply::apply;
-use super::log::{self, Newest, Undo};
+use super::log::{self, Newest};
 use super::open::{LOCK_WAIT, beside};
+use super::record::{Undo, parse_path};
 use super::{Options, StoreError, Tree};
 use crate::base::Millis;
 use crate::model::{Path, Record};
@@ -100,7 +101,7 @@ impl Writer {
     pub fn armed(&self) -> Result<Vec<Armed>, StoreError> {
         let mut statement = self.conn.prepare("SELECT session, path, draft FROM on_disconnect ORDER BY id")?;
         let rows = statement.query_map([], |row| {
-            Ok(Armed { session: row.get(0)?, path: log::parse_path(&row.get::<_, String>(1)?), draft: row.get(2)? })
+            Ok(Armed { session: row.get(0)?, path: parse_path(&row.get::<_, String>(1)?), draft: row.get(2)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -11,19 +11,10 @@ export interface Answer<T> {
 
 /** A promise whose rejection may be ignored: whoever uses callbacks, or nothing, never looks at it. */
 export function answer<T>(): Answer<T> {
-  const { promise, resolve, reject } = withResolvers<T>();
-  promise.catch(() => {});
-  return { promise, resolve, reject };
-}
-
-function withResolvers<T>(): Answer<T> {
-  let resolve!: (value: T) => void;
-  let reject!: (error: Error) => void;
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
+  const answer = {} as { -readonly [K in keyof Answer<T>]: Answer<T>[K] };
+  answer.promise = new Promise((resolve, reject) => Object.assign(answer, { resolve, reject }));
+  answer.promise.catch(() => {});
+  return answer;
 }
 
 /** Calls into the application. Its exceptions are its own: they surface as uncaught, and the SDK goes on. */

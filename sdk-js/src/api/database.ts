@@ -131,9 +131,9 @@ export class Database implements SessionHost {
 
   /** What the data of a write will be, with server values guessed. */
   guess(places: readonly (readonly [Path, Json])[]): Op[] {
+    const now = this.now();
     return places.map(([path, data]): Op => {
-      const existing = this.sync.local(path, WHOLE).node;
-      return [path, fromJson(data, { now: this.now(), existing })];
+      return [path, fromJson(data, { now, existing: () => this.sync.local(path, WHOLE).node })];
     });
   }
 

@@ -17,8 +17,7 @@ export interface Location {
   readonly suffix: string;
 }
 
-const FIREBASE_HOST =
-  /^([^.:/]+)\.(?:[^/]+\.)?(?:firebaseio\.com|firebaseio-demo\.com|firebasedatabase\.app)(?::\d+)?$/i;
+const FIREBASE_HOST = /^([^.:/]+)\.(?:[^/]+\.)?(?:firebaseio\.com|firebasedatabase\.app)(?::\d+)?$/i;
 const URL_PARTS = /^(?:(?:([a-z][a-z\d+.-]*):)?\/\/([^/?#]*))?(.*)$/is;
 const IP_ADDRESS = /^[\d.]+$|^\[/;
 

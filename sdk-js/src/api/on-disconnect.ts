@@ -20,16 +20,11 @@ export class OnDisconnect {
   }
 
   set(value: unknown, onComplete?: OnComplete | null): Promise<void> {
-    const data = cleanData(argument('OnDisconnect.set', 1), value, this.#at.path);
-    checkFunction('OnDisconnect.set', 2, onComplete);
-    return this.#request('onDisconnectSet', data, onComplete);
+    return this.#set('OnDisconnect.set', value, null, onComplete);
   }
 
   setWithPriority(value: unknown, priority: Priority, onComplete?: OnComplete | null): Promise<void> {
-    const data = cleanData(argument('OnDisconnect.setWithPriority', 1), value, this.#at.path);
-    checkPriority('OnDisconnect.setWithPriority', 2, priority);
-    checkFunction('OnDisconnect.setWithPriority', 3, onComplete);
-    return this.#request('onDisconnectSet', prioritized(data, priority), onComplete);
+    return this.#set('OnDisconnect.setWithPriority', value, priority, onComplete);
   }
 
   update(values: object, onComplete?: OnComplete | null): Promise<void> {
@@ -40,14 +35,20 @@ export class OnDisconnect {
   }
 
   remove(onComplete?: OnComplete | null): Promise<void> {
-    checkFunction('OnDisconnect.remove', 1, onComplete);
-    return this.#request('onDisconnectSet', null, onComplete);
+    return this.#set('OnDisconnect.remove', null, null, onComplete);
   }
 
   /** Forgets everything armed here and below. */
   cancel(onComplete?: OnComplete | null): Promise<void> {
     checkFunction('OnDisconnect.cancel', 1, onComplete);
     return this.#at.database.request({ onDisconnectCancel: wirePath(this.#at.path) }, onComplete);
+  }
+
+  #set(method: string, value: unknown, priority: Priority, onComplete?: OnComplete | null): Promise<void> {
+    const data = cleanData(argument(method, 1), value, this.#at.path);
+    checkPriority(method, 2, priority);
+    checkFunction(method, 3, onComplete);
+    return this.#request('onDisconnectSet', priority === null ? data : prioritized(data, priority), onComplete);
   }
 
   #request(verb: string, data: Json, onComplete?: OnComplete | null): Promise<void> {

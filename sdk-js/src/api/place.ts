@@ -1,6 +1,6 @@
 // Where a reference or query stands. Held in one field, so that pages may set what they like on the object itself.
 
-import { type Path, ROOT } from '../core/path.ts';
+import type { Path } from '../core/path.ts';
 import type { Database } from './database.ts';
 import type { Firebase } from './firebase.ts';
 import type { Location } from './location.ts';
@@ -23,10 +23,6 @@ export class Place {
 
   below(path: Path): Firebase {
     return this.at([...this.path, ...path]);
-  }
-
-  root(): Firebase {
-    return this.at(ROOT);
   }
 
   /** The URL, in the form that the application gave. */

@@ -11,7 +11,7 @@ import {
   withStart,
 } from '../core/draft.ts';
 import { select, WHOLE } from '../core/query.ts';
-import { argument, checkEvent, checkFunction } from '../core/validate.ts';
+import { checkEvent, checkFunction } from '../core/validate.ts';
 import type { Change, EventType, Registration } from '../core/view.ts';
 import { answer, guarded } from './callbacks.ts';
 import type { Firebase } from './firebase.ts';
@@ -50,7 +50,7 @@ export class Query {
   ): C {
     checkEvent('Query.on', event);
     checkFunction('Query.on', 2, callback, false);
-    const rest = cancelAndContext('Query.on', cancelOrContext, context);
+    const rest = cancelAndContext(cancelOrContext, context);
     this.#listen({
       event,
       callback,
@@ -80,7 +80,7 @@ export class Query {
   ): Promise<DataSnapshot> {
     checkEvent('Query.once', event);
     checkFunction('Query.once', 2, callback);
-    const rest = cancelAndContext('Query.once', cancelOrContext, context);
+    const rest = cancelAndContext(cancelOrContext, context);
     const { promise, resolve, reject } = answer<DataSnapshot>();
     const give = (change: Change): void => {
       if (callback) guarded(() => this.#call(callback, rest.context, change));
@@ -184,16 +184,9 @@ export class Query {
 
 /** The optional last arguments of `on` and `once`: a cancel callback, a context, or both. */
 function cancelAndContext(
-  method: string,
   cancelOrContext: CancelCallback | object | null | undefined,
   context: object | null | undefined,
 ): { cancel: CancelCallback | null; context: object | null } {
-  if (typeof cancelOrContext === 'function') {
-    return { cancel: cancelOrContext as CancelCallback, context: context ?? null };
-  }
-  if (context) checkFunction(method, 3, cancelOrContext);
-  if (cancelOrContext && typeof cancelOrContext !== 'object') {
-    throw new Error(`${argument(method, 3)}must either be a cancel callback or a context object.`);
-  }
-  return { cancel: null, context: cancelOrContext ?? context ?? null };
+  if (typeof cancelOrContext !== 'function') return { cancel: null, context: cancelOrContext ?? context ?? null };
+  return { cancel: cancelOrContext as CancelCallback, context: context ?? null };
 }

@@ -156,7 +156,7 @@ class Transaction {
     const data = cleanData('transaction failed: Data returned ', returned, this.path);
     const hasPriority = typeof data === 'object' && data !== null && Object.hasOwn(data, '.priority');
     this.#data = hasPriority || node.priority === null ? data : prioritized(data, node.priority);
-    const ops: Op[] = [[this.path, fromJson(this.#data, { now: this.database.now(), existing: node })]];
+    const ops: Op[] = [[this.path, fromJson(this.#data, { now: this.database.now(), existing: () => node })]];
     this.database.raise(this.database.sync.rewrite(this.#write, ops));
   }
 

@@ -17,7 +17,7 @@ export type BoundValue = Primitive | null;
 export function withLimit(draft: Draft, method: string, limit: number, from?: 'first' | 'last'): Draft {
   if (!Number.isInteger(limit) || limit <= 0) throw new Error(`${method}: First argument must be a positive integer.`);
   if (draft.limit) {
-    throw new Error(`${method}: Limit was already set (by another call to limit, limitToFirst, or limitToLast).`);
+    throw new Error(`${method}: Limit was already set.`);
   }
   return checked({ ...draft, limit, ...(from && { from }) });
 }

@@ -13,7 +13,7 @@ export interface Guess {
   /** Server clock in ms. */
   readonly now: number;
   /** What stands there before the write. */
-  readonly existing: Node;
+  existing(): Node;
 }
 
 /** Reads plain JSON or export format. Server values become local guesses. */
@@ -35,14 +35,15 @@ function own(json: Json, key: string): Json {
   return Object.hasOwn(json, key) ? json[key] : undefined;
 }
 
+/** What stands there is looked up only for an increment: it may take a while. */
 function below(guess: Guess | undefined, key: string): Guess | undefined {
-  return guess && { now: guess.now, existing: guess.existing.child(key) };
+  return guess && { now: guess.now, existing: () => guess.existing().child(key) };
 }
 
 function settle(serverValue: Json, guess?: Guess): Primitive {
   const increment = serverValue?.increment;
   if (typeof increment !== 'number') return guess?.now ?? 0;
-  const base = guess?.existing.value;
+  const base = guess?.existing().value;
   return typeof base === 'number' ? base + increment : increment;
 }
 

@@ -38,12 +38,29 @@ export function overlay(known: Known, at: Path, writes: Iterable<Write>): Known 
   return known;
 }
 
-function apply(known: Known, at: Path, [path, node]: Op): Known {
+export function apply(known: Known, at: Path, [path, node]: Op): Known {
   const within = below(at, path);
   if (within !== null) return { node: node.at(within), complete: true, full: true };
   const rest = below(path, at);
   if (rest === null) return known;
   // A change inside a child that is not known would show a piece of it as if it were the whole child.
-  const canTell = known.full || rest.length === 1 || known.node.children.has(rest[0]!);
+  const canTell = rest.length === 1 || hasChild(known, rest[0]!);
   return canTell ? { ...known, node: known.node.with(rest, node) } : known;
+}
+
+/** Whether it is known what stands at child `key`, if only that nothing does. */
+export function hasChild({ full, node }: Known, key: string): boolean {
+  return full || node.children.has(key);
+}
+
+/**
+ * What stands at one `place` below the listened `at`, once `writes` have happened: as `overlay`, but without looking at
+ * anything else, because lists are long and many writes may be pending.
+ */
+export function overlayAt(known: Known, at: Path, place: Path, writes: Iterable<Write>): Node {
+  const rest = place.slice(at.length);
+  const isKnown = hasChild(known, rest[0]!);
+  const start = isKnown ? { node: known.node.at(rest), complete: true, full: true } : UNKNOWN;
+  const { node, complete } = overlay(start, place, writes);
+  return complete ? node : Node.EMPTY;
 }

@@ -1,23 +1,13 @@
 // The local truth of one database: what the server has said of each listened place, this client's pending writes over it,
 // and the views of the application. Every method returns the events it causes; nothing is called or sent from here.
 
-import { fromJson, type Json } from './json.ts';
+import type { Json } from './json.ts';
 import { Node } from './node.ts';
-import { below, INFO, type Path, parsePath, related } from './path.ts';
+import { below, INFO, type Path, related } from './path.ts';
 import { type Known, type Op, overlay, UNKNOWN, type Write } from './pending.ts';
-import { isWhole, listenText, type Query, queryText, select } from './query.ts';
-import { type EventType, type Firing, type Registration, View } from './view.ts';
-
-/** One listener on the server, and the views that live on its data: the same children in different orders share it. */
-interface Watch {
-  readonly path: Path;
-  readonly query: Query;
-  /** What the server has said, without pending writes. */
-  known: Known;
-  /** Whether the first `put` of this session has come: until then `known` is a guess from earlier or from elsewhere. */
-  settled: boolean;
-  readonly views: Map<string, View>;
-}
+import { listenText, type Query, queryText, select } from './query.ts';
+import type { EventType, Firing, Registration } from './view.ts';
+import { Watch } from './watch.ts';
 
 /** Which callbacks `off` means: an absent field means any. */
 export interface Match {
@@ -34,15 +24,10 @@ export class Sync {
   /** Adds a callback. `opened` is the text to listen to at the server, if nothing listened to it so far. */
   listen(path: Path, query: Query, registration: Registration): { firings: Firing[]; opened: string | null } {
     const text = listenText(path, query);
-    let watch = this.#watches.get(text);
-    const isNew = watch === undefined;
-    if (watch === undefined) {
-      watch = { path, query, known: this.#seed(path), settled: false, views: new Map() };
-      this.#watches.set(text, watch);
-    }
-    const view = watch.views.get(queryText(query)) ?? new View(query, this.#overlaid(watch));
-    watch.views.set(queryText(query), view);
-    return { firings: view.add(registration), opened: isNew && path[0] !== INFO ? text : null };
+    const open = this.#watches.get(text);
+    const watch = open ?? new Watch(path, query, this.#seed(path), this.#writes);
+    this.#watches.set(text, watch);
+    return { firings: watch.view(query).add(registration), opened: open || path[0] === INFO ? null : text };
   }
 
   /** Removes callbacks; without `query`, those of every query at `path`. Gives the texts that nobody listens to any more. */
@@ -65,7 +50,7 @@ export class Sync {
   /** Shows a write at once. */
   write(write: Write): Firing[] {
     this.#writes.push(write);
-    return this.#refresh(write.ops);
+    return this.#near(write.ops).flatMap((watch) => watch.add(write.visible ? write.ops : []));
   }
 
   /** Puts other values into a write, where it stands among the others; a write that is gone comes back as the last. */
@@ -87,24 +72,19 @@ export class Sync {
     const done = this.#writes.filter((write) => write.n <= n);
     if (done.length === 0) return [];
     this.#writes = this.#writes.filter((write) => write.n > n);
-    // What is not settled has got none of that data: there the writes must stay, until the first `put` replaces all.
-    for (const watch of this.#watches.values()) {
-      if (!watch.settled) watch.known = overlay(watch.known, watch.path, done);
-    }
+    for (const watch of this.#watches.values()) watch.done(done);
     return this.#refresh(done.flatMap(({ ops }) => ops));
   }
 
   /** The server says: at `place` below the listener `text` stands `data`. */
   put(text: string, place: string, data: Json): Firing[] {
-    return this.#hear(text, [[place, data]]);
+    return this.#watches.get(text)?.hear([[place, data]], this.#writes) ?? [];
   }
 
   /** The server says: below `place`, each named child is replaced. */
   patch(text: string, place: string, data: Json): Firing[] {
-    return this.#hear(
-      text,
-      Object.keys(data).map((key) => [`${place}/${key}`, data[key]]),
-    );
+    const places = Object.keys(data).map((key) => [`${place}/${key}`, data[key]] as const);
+    return this.#watches.get(text)?.hear(places, this.#writes) ?? [];
   }
 
   /** The listener is over. Gives the callbacks to be told. */
@@ -116,69 +96,47 @@ export class Sync {
 
   /** A new session knows no listeners: gives all texts, to be sent again. What they last said stays until they speak. */
   forgetSession(): string[] {
-    for (const watch of this.#watches.values()) watch.settled = false;
+    for (const watch of this.#watches.values()) watch.isSettled = false;
     return this.unsettled();
   }
 
   /** Listeners that have not had their first `put`. */
   unsettled(): string[] {
-    return [...this.#watches].filter(([, watch]) => !watch.settled && watch.path[0] !== INFO).map(([text]) => text);
+    return [...this.#watches].filter(([, { isSettled, path }]) => !isSettled && path[0] !== INFO).map(([text]) => text);
   }
 
   /** New values below `/.info`. */
   inform(info: Node): Firing[] {
     this.#info = info;
     const watches = [...this.#watches.values()].filter(({ path }) => path[0] === INFO);
-    for (const watch of watches) watch.known = this.#seed(watch.path);
-    return watches.flatMap((watch) => this.#update(watch));
+    return watches.flatMap((watch) => watch.reset(this.#seed(watch.path)));
   }
 
   /** What this client can tell of a place without asking: from a listener there or above, and from its pending writes. */
   local(path: Path, query: Query): { node: Node; complete: boolean } {
-    const same = this.#watches.get(listenText(path, query));
-    const known = same?.known.complete ? same.known : this.#seed(path);
-    const { node, complete } = overlay(known, path, this.#writes);
-    return { node: select(node, query), complete };
+    const watch = this.#watches.get(listenText(path, query));
+    const known = watch?.local.complete ? watch.local : this.#seed(path, true);
+    return { node: select(known.node, query), complete: known.complete };
   }
 
-  /** What the listeners of everything at `path` or above have been told of it. */
-  #seed(path: Path): Known {
+  /** What is known of a place for which there is no listener of its own; `withWrites`: as it is shown, not as the server said. */
+  #seed(path: Path, withWrites = false): Known {
     if (path[0] === INFO) return { node: this.#info.at(path.slice(1)), complete: true, full: true };
     for (const watch of this.#watches.values()) {
       const rest = below(path, watch.path);
-      if (rest !== null && watch.known.full) return { ...watch.known, node: watch.known.node.at(rest) };
+      const known = withWrites ? watch.local : watch.known;
+      if (rest !== null && known.full) return { ...known, node: known.node.at(rest) };
     }
-    return UNKNOWN;
+    return withWrites ? overlay(UNKNOWN, path, this.#writes) : UNKNOWN;
   }
 
-  #hear(text: string, places: readonly (readonly [place: string, data: Json])[]): Firing[] {
-    const watch = this.#watches.get(text);
-    if (!watch) return [];
-    for (const [place, data] of places) {
-      const path = parsePath(place);
-      const node = fromJson(data);
-      // Before its first snapshot a listener hears only the tail of an earlier one with the same text.
-      if (path.length === 0) {
-        watch.known = { node, complete: true, full: isWhole(watch.query) };
-        watch.settled = true;
-      } else if (watch.settled) watch.known = { ...watch.known, node: watch.known.node.with(path, node) };
-    }
-    return this.#update(watch);
-  }
-
-  #overlaid(watch: Watch): Known {
-    return overlay(watch.known, watch.path, this.#writes);
-  }
-
-  #update(watch: Watch): Firing[] {
-    const known = this.#overlaid(watch);
-    return [...watch.views.values()].flatMap((view) => view.update(known));
+  #near(ops: readonly Op[]): Watch[] {
+    return [...this.#watches.values()].filter(({ path }) => ops.some(([place]) => related(place, path)));
   }
 
   #refresh(ops: readonly Op[]): Firing[] {
-    return [...this.#watches.values()]
-      .filter(({ path }) => ops.some(([place]) => related(place, path)))
-      .flatMap((watch) => this.#update(watch));
+    const places = ops.map(([place]) => place);
+    return this.#near(ops).flatMap((watch) => watch.change(places, this.#writes));
   }
 }
 

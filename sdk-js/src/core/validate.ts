@@ -3,12 +3,10 @@
 // Source: Firebase realtime protocol 11.1; messages as in the 2.4.2 SDK.
 
 import { type Json, setOwn } from './json.ts';
-import { below, INFO, type Path, parsePath, pathText } from './path.ts';
+import { INFO, type Path, parsePath, pathText } from './path.ts';
 import type { EventType } from './view.ts';
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
-const BAD_KEY = /[[\].#$/\u0000-\u001f\u007f]/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the same, in a path.
 const BAD_PATH = /[[\].#$\u0000-\u001f\u007f]/;
 const KEY_RULE = `must be non-empty strings and can't contain ".", "#", "$", "/", "[", or "]"`;
 const PATH_RULE = `Paths must be non-empty strings and can't contain ".", "#", "$", "[", or "]"`;
@@ -23,7 +21,7 @@ export function argument(method: string, position: number): string {
 }
 
 export function isKey(key: unknown): key is string {
-  return typeof key === 'string' && key !== '' && !BAD_KEY.test(key);
+  return typeof key === 'string' && key !== '' && !BAD_PATH.test(key) && !key.includes('/');
 }
 
 /** Whether a path may begin so; `.info` may stand in front where the path starts at the root. */
@@ -81,28 +79,26 @@ export function cleanData(prefix: string, data: unknown, path: Path): Json {
   checkDepth(prefix, path);
   const where = path.length === 0 ? '' : `in property '${path.join('.')}'`;
   if (data === undefined) throw new Error(`${prefix}contains undefined ${where}`);
-  if (typeof data === 'function') throw new Error(`${prefix}contains a function ${where} with contents: ${data}`);
   if (typeof data === 'number' && !Number.isFinite(data)) throw new Error(`${prefix}contains ${data} ${where}`);
-  if (typeof data === 'bigint' || typeof data === 'symbol')
+  if (['function', 'bigint', 'symbol'].includes(typeof data)) {
     throw new Error(`${prefix}contains a ${typeof data} ${where}`);
-  if (typeof data === 'string') checkString(prefix, data, where);
+  }
+  if (typeof data === 'string' && data.length > STRING_BYTES_MAX / 3 && bytesOf(data) > STRING_BYTES_MAX) {
+    throw new Error(`${prefix}contains a string greater than ${STRING_BYTES_MAX} utf8 bytes ${where}`);
+  }
   return typeof data === 'object' && data !== null ? cleanObject(prefix, data, path, where) : data;
 }
 
 function cleanObject(prefix: string, data: object, path: Path, where: string): Json {
   const copy: Json = Array.isArray(data) ? [] : {};
-  let hasValue = false;
-  let hasChildren = false;
-  for (const [key, child] of Object.entries(data)) {
-    if (key === '.value') hasValue = true;
-    else if (key !== '.priority' && key !== '.sv') {
-      hasChildren = true;
-      if (!isKey(key)) throw new Error(`${prefix} contains an invalid key (${key}) ${where}.  Keys ${KEY_RULE}`);
-    }
-    setOwn(copy, key, key === '.sv' ? structuredClone(child) : cleanData(prefix, child, [...path, key]));
-  }
-  if (hasValue && hasChildren) {
+  const keys = Object.keys(data).filter((key) => key !== '.priority' && key !== '.sv');
+  const bad = keys.find((key) => key !== '.value' && !isKey(key));
+  if (bad !== undefined) throw new Error(`${prefix} contains an invalid key (${bad}) ${where}.  Keys ${KEY_RULE}`);
+  if (keys.includes('.value') && keys.length > 1) {
     throw new Error(`${prefix} contains ".value" child ${where} in addition to actual children.`);
+  }
+  for (const [key, child] of Object.entries(data)) {
+    setOwn(copy, key, key === '.sv' ? structuredClone(child) : cleanData(prefix, child, [...path, key]));
   }
   return copy;
 }
@@ -114,24 +110,23 @@ export function cleanUpdate(method: string, data: unknown, path: Path): Map<stri
     throw new Error(`${prefix} must be an object containing the children to replace.`);
   }
   const places = new Map<string, Json>();
-  const seen: Path[] = [];
-  for (const [text, value] of Object.entries(data)) {
-    const place = parsePath(text);
+  for (const [name, value] of Object.entries(data)) {
+    const place = parsePath(name);
+    const text = pathText(place);
     const isOfPriority = place.at(-1) === '.priority';
-    for (const key of isOfPriority ? place.slice(0, -1) : place) {
-      if (!isKey(key))
-        throw new Error(`${prefix}contains an invalid key (${key}) in path ${pathText(place)}. Keys ${KEY_RULE}`);
-    }
+    const bad = place.slice(0, isOfPriority ? -1 : undefined).find((key) => !isKey(key));
+    if (bad !== undefined)
+      throw new Error(`${prefix}contains an invalid key (${bad}) in path ${text}. Keys ${KEY_RULE}`);
     if (isOfPriority && !isPriority(value)) {
-      throw new Error(`${prefix}contains an invalid value for '${pathText(place)}', which ${PRIORITY_RULE}`);
+      throw new Error(`${prefix}contains an invalid value for '${text}', which ${PRIORITY_RULE}`);
     }
-    const other = seen.find((path) => below(path, place) ?? below(place, path));
-    if (other)
-      throw new Error(
-        `${prefix}contains a path ${pathText(other)} that is ancestor of another path ${pathText(place)}`,
-      );
-    seen.push(place);
-    places.set(place.join('/'), cleanData(prefix, value, [...path, ...place]));
+    places.set(text.slice(1), cleanData(prefix, value, [...path, ...place]));
+  }
+  for (const name of places.keys()) {
+    const above = parsePath(name).map((_, i, place) => place.slice(0, i).join('/'));
+    const other = above.find((ancestor) => places.has(ancestor));
+    if (other !== undefined)
+      throw new Error(`${prefix}contains a path /${other} that is ancestor of another path /${name}`);
   }
   return places;
 }
@@ -139,18 +134,13 @@ export function cleanUpdate(method: string, data: unknown, path: Path): Map<stri
 function checkDepth(prefix: string, path: Path): void {
   const depth = path.at(-1)?.startsWith('.') ? path.length - 1 : path.length;
   if (depth > DEPTH_MAX) {
-    const rule = 'path specified exceeds the maximum depth that can be written (32) or object contains a cycle';
+    const rule = `path specified exceeds the maximum depth that can be written (${DEPTH_MAX}) or object contains a cycle`;
     throw new Error(`${prefix}${rule} in property '${path.join('.')}'`);
   }
   const text = path.join('/');
   const bytes = text.length > PATH_BYTES_MAX / 3 ? bytesOf(text) : 0;
-  if (bytes > PATH_BYTES_MAX) throw new Error(`${prefix}has a key path longer than 768 bytes (${bytes}).`);
-}
-
-function checkString(prefix: string, text: string, where: string): void {
-  if (text.length <= STRING_BYTES_MAX / 3 || bytesOf(text) <= STRING_BYTES_MAX) return;
-  const rule = 'contains a string greater than 10485760 utf8 bytes';
-  throw new Error(`${prefix}${rule} ${where} ('${text.slice(0, 50)}...')`);
+  if (bytes > PATH_BYTES_MAX)
+    throw new Error(`${prefix}has a key path longer than ${PATH_BYTES_MAX} bytes (${bytes}).`);
 }
 
 function bytesOf(text: string): number {

@@ -10,22 +10,13 @@ export class HttpError extends Error {
     readonly status: number,
     body: string,
   ) {
-    super(explained(body) ?? `The server answered ${status}.`);
-  }
-}
-
-function explained(body: string): string | null {
-  try {
-    const { error } = JSON.parse(body);
-    return typeof error === 'string' ? error : null;
-  } catch {
-    return null;
+    super(`${status} ${body}`);
   }
 }
 
 /** POSTs `body` and gives the text of the answer. Rejects with `HttpError`, or with the error of `fetch`. */
-export async function post(url: string, body: string, signal?: AbortSignal): Promise<string> {
-  const response = await fetch(url, { method: 'POST', body, credentials: 'omit', ...(signal && { signal }) });
+export async function post(url: string, body: string, signal: AbortSignal): Promise<string> {
+  const response = await fetch(url, { method: 'POST', body, credentials: 'omit', signal });
   const text = await response.text();
   if (!response.ok) throw new HttpError(response.status, text);
   return text;

@@ -191,7 +191,6 @@ export class Session {
   async #exchange(batch: string, signal: AbortSignal): Promise<void> {
     try {
       const answer = await post(this.#to(`/${this.#id}`), batch, signal);
-      this.#backoff.reset();
       this.#outbox.answered(batch, JSON.parse(answer).replies);
     } catch (error) {
       if (signal.aborted) return;

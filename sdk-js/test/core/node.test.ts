@@ -57,7 +57,7 @@ test('equality is of values and priorities, not of history', () => {
 });
 
 test('server values become guesses', () => {
-  const guess = { now: 1000, existing: fromJson({ n: 5, s: 'x' }) };
+  const guess = { now: 1000, existing: () => fromJson({ n: 5, s: 'x' }) };
   const json = {
     t: { '.sv': 'timestamp' },
     n: { '.sv': { increment: 2 } },

@@ -108,7 +108,7 @@ test.each([
   [{ a: { b: undefined } }, "contains undefined in property 'a.b'"],
   [{ a: Number.NaN }, "contains NaN in property 'a'"],
   [[1, Number.POSITIVE_INFINITY], "contains Infinity in property '1'"],
-  [{ f() {} }, "contains a function in property 'f' with contents:"],
+  [{ f() {} }, "contains a function in property 'f'"],
   [{ 'a.b': 1 }, ' contains an invalid key (a.b)'],
   [{ x: { '': 1 } }, " contains an invalid key () in property 'x'"],
   [{ '.value': 1, a: 2 }, ' contains ".value" child  in addition to actual children.'],

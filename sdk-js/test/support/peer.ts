@@ -179,7 +179,7 @@ export class Peer {
   #write(places: readonly (readonly [Path, Json])[]): void {
     const before = this.data;
     const now = Date.now() + this.clockAhead;
-    const ops = places.map(([path, json]): Op => [path, fromJson(json, { now, existing: before.at(path) })]);
+    const ops = places.map(([path, json]): Op => [path, fromJson(json, { now, existing: () => before.at(path) })]);
     for (const [path, node] of ops) this.data = this.data.with(path, node);
     if (this.data.equals(before)) return;
     this.#seq += 1;

@@ -1,7 +1,7 @@
 //! Drafts as text that is kept (armed onDisconnect writes), and back.
 //!
-//! Data is in export format with `{".sv":..}` where a server value waits. A priority alone is an object with nothing but
-//! `.priority`, which as data would be empty and so cannot be mistaken for any.
+//! Data is in export format with `{".sv":..}` where a server value waits. A priority alone is an object with nothing
+//! but `.priority`, which as data would be empty and so cannot be mistaken for any.
 
 use serde_json::{Value as Json, json};
 

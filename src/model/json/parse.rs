@@ -67,11 +67,10 @@ fn read<T>(
     let attempt = |text: &str| {
         let mut json = serde_json::Deserializer::from_str(text);
         let result = parse(&mut json, Errors(&found)).and_then(|value| json.end().map(|()| value));
-        result.map_err(|_| found.take())
+        result.map_err(|_| found.take().filter(|error| *error != DataError::BadData))
     };
     match attempt(text) {
         Ok(value) => Ok(value),
-        Err(Some(DataError::BadData)) => Err(malformed),
         Err(Some(error)) => Err(error),
         // serde_json refuses lone surrogates. They are rare enough to look for only now.
         Err(None) => match replace_lone_surrogates(text) {

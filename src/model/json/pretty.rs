@@ -2,9 +2,9 @@
 //!
 //! Source: Firebase REST reference 4.4, 8.1.
 
-/// Lays compact JSON out for reading: each member of an object on a line of its own, indented by two spaces, ` : ` after
-/// keys, arrays on one line (but for objects in them), a newline at the end. `json` must be valid, without white space
-/// between its tokens.
+/// Lays compact JSON out for reading: each member of an object on a line of its own, indented by two spaces, ` : `
+/// after keys, arrays on one line (but for objects in them), a newline at the end. `json` must be valid, without white
+/// space between its tokens.
 pub fn pretty(json: &str) -> String {
     let mut out = String::with_capacity(json.len() * 2);
     // Whether each open bracket is an object's.

@@ -152,7 +152,9 @@ mod tests {
     fn steps(format: Format, steps: &[Step<'_>]) -> String {
         let mut out = Vec::new();
         let mut writer = JsonWriter::new(format);
-        steps.iter().for_each(|step| writer.step(*step, &mut out));
+        for step in steps {
+            writer.step(*step, &mut out);
+        }
         writer.finish(&mut out);
         String::from_utf8(out).unwrap()
     }

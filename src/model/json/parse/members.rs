@@ -3,9 +3,10 @@
 //! Server values travel upwards beside the nodes that hold them, since a later duplicate of a key drops them together
 //! with the node.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::primitive::Primitive;
+use crate::model::node::Inner;
 use crate::model::{Draft, Key, Node, Path, Placeholder, Scalar, ServerValue, Slot, Value};
 
 /// A node, and the server values in it.
@@ -47,23 +48,25 @@ pub(super) struct Members {
     pub(super) value: Option<Primitive>,
     pub(super) priority: Option<Primitive>,
     pub(super) server_value: Option<ServerValue>,
-    /// As they came, empty ones and duplicates included.
-    children: Vec<(Key, Node)>,
-    has_empty: bool,
-    /// Server values by the index of the child that holds them.
-    pub(super) held: Vec<(usize, Vec<Held>)>,
+    children: BTreeMap<Key, Node>,
+    /// The server values of those children that hold any.
+    held: BTreeMap<Key, Vec<Held>>,
 }
 
 impl Members {
-    pub(super) fn push(&mut self, key: Key, mut child: Parsed) {
-        self.has_empty |= child.node.is_empty();
-        if !child.held.is_empty() {
-            for held in &mut child.held {
-                held.keys.push(key.clone());
-            }
-            self.held.push((self.children.len(), child.held));
+    /// Adds a child; it takes the place of an earlier one with its key.
+    pub(super) fn push(&mut self, key: Key, child: Parsed) {
+        if !self.held.is_empty() {
+            self.held.remove(&key);
         }
-        self.children.push((key, child.node));
+        if child.node.is_empty() {
+            self.children.remove(&key);
+            return;
+        }
+        if !child.held.is_empty() {
+            self.held.insert(key.clone(), child.held);
+        }
+        self.children.insert(key, child.node);
     }
 
     pub(super) fn finish(self) -> Parsed {
@@ -77,26 +80,16 @@ impl Members {
             let priority = self.priority.map(|priority| priority.fill(Slot::Priority, &mut held));
             return Parsed { node: Node::Leaf { value, priority }, held };
         }
-        held.extend(surviving(self.held, &self.children));
-        // Of equal keys the last wins; sorting first and building the map from below is cheaper than inserting.
-        let mut children: BTreeMap<Key, Node> = self.children.into_iter().collect();
-        if self.has_empty {
-            children.retain(|_, child| !child.is_empty());
-        }
-        if children.is_empty() {
+        if self.children.is_empty() {
             return Parsed::default();
         }
+        for (key, mut of_child) in self.held {
+            for held in &mut of_child {
+                held.keys.push(key.clone());
+            }
+            held.append(&mut of_child);
+        }
         let priority = self.priority.map(|priority| priority.fill(Slot::Priority, &mut held));
-        Parsed { node: Node::inner(children, priority), held }
+        Parsed { node: Node::Inner(Box::new(Inner { priority, children: self.children })), held }
     }
-}
-
-/// The server values whose child is the last of its key.
-fn surviving(held: Vec<(usize, Vec<Held>)>, children: &[(Key, Node)]) -> Vec<Held> {
-    if held.is_empty() {
-        return Vec::new();
-    }
-    let last: HashMap<&Key, usize> = children.iter().enumerate().map(|(index, (key, _))| (key, index)).collect();
-    let is_last = |index: usize| children.get(index).and_then(|(key, _)| last.get(key)) == Some(&index);
-    held.into_iter().filter(|(index, _)| is_last(*index)).flat_map(|(_, held)| held).collect()
 }

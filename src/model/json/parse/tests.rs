@@ -145,7 +145,7 @@ fn server_value_in_data_that_is_dropped_is_dropped_too() {
     assert_eq!(held(r#"{".priority":{".sv":"timestamp"},"a":null}"#), none);
     assert_eq!(
         held(r#"{"a":1,"b":{".sv":"timestamp"},"a":{".sv":"timestamp"}}"#),
-        ["/b Value timestamp", "/a Value timestamp"]
+        ["/a Value timestamp", "/b Value timestamp"]
     );
 }
 
@@ -316,13 +316,16 @@ proptest! {
     fn update_of_any_places_is_sorted_and_free_of_overlap(
         places in prop::collection::vec((arbitrary::path(3), any::<bool>()), 0..6)
     ) {
-        let name = |(path, is_priority): &(Path, bool)| format!("{path}{}", if *is_priority { "/.priority" } else { "" });
+        let member = |(path, is_priority): &(Path, bool)| {
+            let name = format!("{path}{}", if *is_priority { "/.priority" } else { "" });
+            format!("{}:1", serde_json::to_string(&name).unwrap())
+        };
         let overlap = |(upper, is_priority): &(Path, bool), other: &(Path, bool)| {
             !is_priority && (upper, is_priority) != (&other.0, &other.1) && other.0.starts_with(upper)
         };
         let named: Vec<_> = places.into_iter().filter(|(path, is_priority)| *is_priority || !path.is_root()).collect();
         let expected = named.iter().any(|upper| named.iter().any(|other| overlap(upper, other)));
-        let members: Vec<_> = named.iter().map(|place| format!("{}:1", serde_json::to_string(&name(place)).unwrap())).collect();
+        let members: Vec<_> = named.iter().map(member).collect();
         let parsed = parse_update(format!("{{{}}}", members.join(",")).as_bytes(), 0);
         prop_assert_eq!(matches!(parsed, Err(DataError::Conflict { .. })), expected, "{:?}", named);
     }

@@ -187,6 +187,7 @@ mod tests {
             r#"{".sv":"timestamp"}"#,
             r#"{"a/.value":1}"#,
             r#"{".priority/a":1}"#,
+            r#"{"b":"\ud800","a":{"$":1}}"#,
             r#"{"a":1e400}"#,
         ] {
             assert_eq!(entries(text, 0), Err(DataError::BadUpdate), "{text}");
