@@ -12,6 +12,8 @@ pub const REQUEST_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub const SESSION_REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Requests in one session POST. Beyond: 400.
 pub const SESSION_REQUESTS_MAX: usize = 1_000;
+/// Leaves of one write. Beyond: refused. Each takes some 100 bytes of memory while the write is under way.
+pub const WRITE_LEAVES_MAX: usize = 5_000_000;
 /// Bytes of one REST answer. Beyond: 400. Source: Firebase (256 MB).
 pub const RESPONSE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Bytes of a request's head (line and headers). Beyond: 431.
@@ -31,7 +33,8 @@ pub const SESSION_ARMED_MAX: usize = 10_000;
 pub const UNDO_BYTES_MAX: usize = 64 * 1024;
 /// Open databases of one process in emulator mode. Beyond: 503 until one closes.
 pub const DATABASES_MAX: usize = 10_000;
-/// Bytes per second are not limited, but silence is: seconds a request body may pause. Beyond: 408, and the connection ends.
+/// Bytes per second are not limited, but silence is: seconds a request body may pause. Beyond: 408, and the connection
+/// ends.
 pub const BODY_IDLE_SECONDS: u64 = 30;
 /// Seconds a request's head may take to arrive, or an idle connection may stay without a next request. Beyond: closed.
 pub const HEAD_SECONDS: u64 = 30;

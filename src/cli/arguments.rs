@@ -1,34 +1,150 @@
 //! Commands and flags. The flags of the server come from its table of settings.
 
-use clap::{Arg, ArgMatches, Command};
+#![allow(clippy::doc_markdown, reason = "the comments on commands and flags are their help on a terminal")]
 
-use crate::server::Settings;
+use clap::{Arg, ArgMatches, Args, Command, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
 use crate::server::config::{KEYS, Key};
+use crate::server::{Config, Settings};
 
+/// A realtime database that you host yourself, for pages and programs written for Firebase.
+///
+/// Without a command it serves. Every flag of the server can also be given in the environment (--presence-grace as
+/// BEACONFIRE_PRESENCE_GRACE) or in a TOML file (as presence_grace, with --config FILE). Flags win over the
+/// environment, the environment over the file.
+#[derive(Debug, Parser)]
+#[command(name = "beaconfire", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Option<Order>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Order {
+    /// Run the server; the same as no command at all
+    Serve,
+    /// Read a value
+    #[command(after_help = GET_EXAMPLES)]
+    Get(Get),
+    /// Replace a value
+    #[command(after_help = SET_EXAMPLES)]
+    Set(Write),
+    /// Add a child under a new key that sorts by time, and print the key
+    Push(Write),
+    /// Replace the named children (keys may be deep paths), all or none; null removes
+    Update(Write),
+    /// Remove a value and all below it
+    Remove(Place),
+    /// Print changes as they happen, until stopped; reconnects by itself
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(Watch),
+    /// Print the effective configuration as a TOML file, with what each setting means and where it comes from
+    Config,
+    /// Print a script that completes commands and flags, for one shell
+    Completions {
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+}
+
+/// Where a client command goes.
+#[derive(Args, Debug)]
+pub struct Place {
+    /// A path such as /rooms/x, or the URL of a place on any server, hosted ones too, with or without .json
+    #[arg(value_name = "URL-or-PATH")]
+    pub at: String,
+    /// Server for a PATH
+    #[arg(long, value_name = "URL", env = "BEACONFIRE_URL", default_value = "http://127.0.0.1:9000")]
+    pub url: String,
+    /// Database, if it is not the server's default or in the URL
+    #[arg(long, value_name = "NAME")]
+    pub ns: Option<String>,
+    /// Token that says who you are (sent as auth=TOKEN)
+    #[arg(long, value_name = "TOKEN", env = "BEACONFIRE_AUTH", hide_env_values = true)]
+    pub auth: Option<String>,
+    /// REST parameter, as in -q 'orderBy="age"' -q limitToFirst=10; may be repeated
+    #[arg(short, long = "query", value_name = "NAME=VALUE")]
+    pub queries: Vec<String>,
+    /// Print JSON for programs: one line for each answer or event, no colours
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Get {
+    #[command(flatten)]
+    pub place: Place,
+    /// Only the keys of the children, each with the value true
+    #[arg(long)]
+    pub shallow: bool,
+    /// With priorities (.priority and .value)
+    #[arg(long)]
+    pub export: bool,
+    /// In several lines; on a terminal that is so anyway
+    #[arg(long, conflicts_with = "json")]
+    pub pretty: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Write {
+    #[command(flatten)]
+    pub place: Place,
+    /// JSON; or @FILE; or - to read standard input
+    #[arg(value_name = "DATA", allow_hyphen_values = true)]
+    pub data: String,
+}
+
+#[derive(Args, Debug)]
+pub struct Watch {
+    #[command(flatten)]
+    pub place: Place,
+    /// Child events instead of put and patch: child_added, child_changed, child_removed, child_moved, value
+    #[arg(long, value_name = "EVENT,...")]
+    pub on: Option<String>,
+    /// End after so many events
+    #[arg(long, value_name = "N")]
+    pub count: Option<u64>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  beaconfire                                    serve on 127.0.0.1:9000, data in ./beaconfire-data
+  beaconfire --port 0 --ephemeral               serve on any free port, keep nothing
+  beaconfire config > beaconfire.toml           write all settings down, to change some
+  beaconfire --config beaconfire.toml           serve with them
+  beaconfire set /rooms/a '{\"topic\":\"fire\"}'    write
+  beaconfire get /rooms                         read
+  beaconfire watch /rooms                       see changes as they happen
+  beaconfire get https://example.firebaseio.com/rooms --auth TOKEN
+
+Exit codes:
+  0 done   1 refused or failed   2 a command, setting, URL or JSON that cannot be   3 no server reached
+  130, 143 a second Ctrl+C or SIGTERM cut the server's stop short";
+
+const GET_EXAMPLES: &str = "\
+Examples:
+  beaconfire get /rooms
+  beaconfire get /users -q 'orderBy=\"age\"' -q startAt=18 -q limitToFirst=10
+  beaconfire get /backup --export > backup.json";
+
+const SET_EXAMPLES: &str = "\
+Examples:
+  beaconfire set /rooms/a/topic '\"fire\"'        a string needs its quotes
+  beaconfire set /rooms @rooms.json
+  echo '{\"a\":1}' | beaconfire set /rooms -";
+
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  beaconfire watch /rooms
+  beaconfire watch /rooms --on child_added,child_removed
+  beaconfire watch /rooms --on child_added --json | while read -r event; do echo \"$event\"; done";
+
+/// The whole command line.
 pub fn command() -> Command {
-    Command::new("beaconfire")
-        .version(env!("CARGO_PKG_VERSION"))
-        .args(server_arguments())
-        .subcommand(Command::new("serve").about("Run the server (the default)").args(server_arguments()))
-        .subcommand(Command::new("config").about("Print the effective configuration").args(server_arguments()))
-}
-
-fn server_arguments() -> impl Iterator<Item = Arg> {
-    let config = Arg::new("config")
-        .long("config")
-        .value_name("FILE")
-        .env("BEACONFIRE_CONFIG")
-        .help("TOML file with settings (`beaconfire config` prints one)");
-    std::iter::once(config).chain(KEYS.iter().map(argument))
-}
-
-fn argument(key: &'static Key) -> Arg {
-    let argument = Arg::new(key.name).long(key.flag()).help(key.help).help_heading(key.section);
-    if key.is_switch() {
-        argument.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
-    } else {
-        argument.value_name(key.value_name)
-    }
+    let command = Arguments::command().args(server_arguments());
+    let command = command.mut_subcommand("serve", |serve| serve.args(server_arguments()));
+    command.mut_subcommand("config", |config| config.args(server_arguments()))
 }
 
 /// The settings among the flags that were given.
@@ -40,4 +156,47 @@ pub fn flags(matches: &ArgMatches) -> Settings {
         }
     }
     settings
+}
+
+fn server_arguments() -> impl Iterator<Item = Arg> {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .env("BEACONFIRE_CONFIG")
+        .help_heading("Server")
+        .help("TOML file with settings; `beaconfire config` prints one");
+    std::iter::once(config).chain(KEYS.iter().map(argument))
+}
+
+fn argument(key: &'static Key) -> Arg {
+    let default = (key.show)(&Config::default());
+    let default = default.trim_matches('"');
+    let note = if default.is_empty() { String::new() } else { format!(" [default: {default}]") };
+    let argument = Arg::new(key.name).long(key.flag()).help(format!("{}{note}", key.help)).help_heading(key.section);
+    if key.is_switch() {
+        argument.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
+    } else {
+        argument.value_name(key.value_name).allow_hyphen_values(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_line_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn switch_needs_no_value_and_takes_one() {
+        let config = |arguments: &[&str]| {
+            let matches = command().try_get_matches_from(arguments).unwrap();
+            flags(&matches).config().unwrap()
+        };
+        assert!(config(&["beaconfire", "--ephemeral", "--port", "1"]).ephemeral);
+        assert!(!config(&["beaconfire", "--ephemeral=false"]).ephemeral);
+        assert!(command().try_get_matches_from(["beaconfire", "--port", "1", "get", "/x"]).is_err());
+    }
 }

@@ -6,21 +6,30 @@ use std::process::ExitCode;
 
 use super::{FAILED, OK};
 
-/// Prints a result. A reader that went away (`| head`) is no error, but the end.
+/// Prints a result. If that fails the exit code is not 0: nobody reads any more.
 pub fn say(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
-        Ok(()) => ExitCode::from(OK),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(OK),
-        Err(_) => ExitCode::from(FAILED),
-    }
+    let mut out = io::stdout();
+    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    ExitCode::from(if printed.is_ok() { OK } else { FAILED })
 }
 
 /// Prints an error and gives back its exit code.
 pub fn complain(error: &dyn Display, code: u8) -> ExitCode {
-    let name = Paint::for_stderr().warning("beaconfire:");
-    // Nobody is left to tell if standard error is closed.
-    let _ = writeln!(io::stderr(), "{name} {error}");
+    note(&error.to_string());
     ExitCode::from(code)
+}
+
+/// The same for programs: `{"error":"..."}`.
+pub fn complain_json(error: &dyn Display, code: u8) -> ExitCode {
+    // Nobody is left to tell if standard error is closed; the exit code still says it.
+    let _ = writeln!(io::stderr(), "{}", serde_json::json!({ "error": error.to_string() }));
+    ExitCode::from(code)
+}
+
+/// Says something to the person at the terminal, beside the result.
+pub fn note(text: &str) {
+    let name = Paint::for_stderr().warning("beaconfire:");
+    let _ = writeln!(io::stderr(), "{name} {text}");
 }
 
 /// Puts colours around text, or not.
@@ -39,15 +48,32 @@ impl Paint {
         Self { is_on: io::stderr().is_terminal() && may_colour() }
     }
 
+    pub fn off() -> Self {
+        Self { is_on: false }
+    }
+
+    #[cfg(test)]
+    pub fn on() -> Self {
+        Self { is_on: true }
+    }
+
+    pub fn is_on(self) -> bool {
+        self.is_on
+    }
+
     pub fn strong(self, text: &str) -> String {
         self.wrap("1", text)
+    }
+
+    pub fn quiet(self, text: &str) -> String {
+        self.wrap("2", text)
     }
 
     pub fn warning(self, text: &str) -> String {
         self.wrap("33", text)
     }
 
-    pub fn wrap(self, code: &str, text: &str) -> String {
+    fn wrap(self, code: &str, text: &str) -> String {
         if self.is_on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }

@@ -126,7 +126,10 @@ fn greeting(server: &Server, paint: Paint) -> String {
         ("Database", format!("{} where a request names none", config.default_namespace)),
         ("Demo", format!("{url}/demo/")),
     ];
-    for (name, text) in rows {
+    let possible = server.connections_max();
+    let limit = format!("{possible} connections at once, since this process may not open more files (see `ulimit -n`)");
+    let limit = (possible < config.connections_max).then_some(("Limit", limit));
+    for (name, text) in rows.into_iter().chain(limit) {
         let _ = writeln!(out, "  {name:<10}{text}");
     }
     let script = paint.strong(&format!("<script src=\"{url}/firebase.js\"></script>"));

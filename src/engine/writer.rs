@@ -282,7 +282,7 @@ impl Writer {
 fn load_armed(store: &store::Writer) -> Result<HashMap<Arc<str>, Pending>, StoreError> {
     let mut armed: HashMap<Arc<str>, Pending> = HashMap::new();
     for row in store.armed()? {
-        match Draft::parse(row.draft.as_bytes(), row.path.len()) {
+        match Draft::from_text(&row.draft) {
             Ok(draft) => armed.entry(row.session.into()).or_default().restore(row.path, draft),
             Err(error) => {
                 tracing::error!(%error, path = %row.path, "an armed onDisconnect write cannot be read; skipped");

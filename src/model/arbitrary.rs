@@ -12,9 +12,13 @@ pub fn key() -> impl Strategy<Value = Key> {
         4 => "[abc]",
         2 => "-?0{0,2}[0-9]{1,2}",
         1 => "-?[0-9]{9,12}",
-        2 => any_text().prop_filter("legal key", |text| Key::parse(text).is_ok()),
+        2 => any_text(),
     ]
-    .prop_map(|text| Key::parse(&text).unwrap())
+    .prop_map(|text| {
+        let is_legal = |character: &char| Key::parse(&character.to_string()).is_ok();
+        let legal: String = text.chars().filter(is_legal).collect();
+        Key::parse(&legal).unwrap_or_else(|_| Key::index(0))
+    })
 }
 
 /// Paths of at most `len_max` keys.
@@ -46,7 +50,7 @@ pub fn scalar() -> impl Strategy<Value = Scalar> {
 }
 
 pub fn priority() -> impl Strategy<Value = Option<Scalar>> {
-    option::weighted(0.3, scalar().prop_filter("no boolean", Scalar::is_priority))
+    option::weighted(0.3, prop_oneof![number(), any_text().prop_map(Scalar::string)])
 }
 
 /// Nodes of a few levels, empty ones among them.

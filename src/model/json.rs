@@ -49,6 +49,8 @@ pub enum DataError {
     TooDeep,
     /// A string of more than 10 MB.
     StringTooLong,
+    /// More leaves than one write may have.
+    TooManyLeaves,
     /// An update that writes to a place and also to one at or above it.
     Conflict { upper: Path, lower: Path },
 }
@@ -68,6 +70,9 @@ impl fmt::Display for DataError {
             ),
             Self::TooDeep => {
                 write!(f, "Invalid data; it may be at most {DEPTH_MAX} levels deep, counted from the root.")
+            }
+            Self::TooManyLeaves => {
+                f.write_str("Data to write exceeds the maximum size that can be modified with a single request.")
             }
             Self::StringTooLong => write!(f, "Invalid data; a string may have at most {STRING_BYTES_MAX} bytes."),
             Self::Conflict { upper, lower } => {

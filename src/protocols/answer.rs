@@ -61,7 +61,8 @@ pub fn preflight(request: &HeaderMap) -> Response<Body> {
     response
 }
 
-/// Status line and headers of an event stream: not chunked, ended by its connection; proxies shall not hold events back.
+/// Status line and headers of an event stream: not chunked, ended by its connection; proxies shall not hold events
+/// back.
 pub fn stream_head() -> Bytes {
     Bytes::from_static(
         b"HTTP/1.1 200 OK\r\n\

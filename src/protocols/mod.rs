@@ -4,8 +4,8 @@
 //! - `namespace`: which database a request is for
 //! - `answer`: the headers and error bodies that Firebase clients expect over HTTP
 //!
-//! A protocol's front is `pub async fn handle(context: &Context, request: Request<Incoming>) -> Reply`; `server/router.rs`
-//! says by one line each which requests come to it.
+//! A protocol's front is `pub async fn handle(context: &Context, request: Request<Incoming>) -> Reply`;
+//! `server/router.rs` says by one line each which requests come to it.
 
 pub mod answer;
 pub mod namespace;

@@ -112,8 +112,8 @@ impl Namespaces {
 
 /// The request that `firebase deploy --only database` meant when it asks a plain host.
 ///
-/// It sends `PUT /?ns=<ns>/.settings/rules.json?dryRun=true`: everything behind the name ended up in the `ns` value. Where a
-/// request has that form, the URI it should have had; else `None`.
+/// It sends `PUT /?ns=<ns>/.settings/rules.json?dryRun=true`: everything behind the name ended up in the `ns` value.
+/// Where a request has that form, the URI it should have had; else `None`.
 pub fn repair(uri: &Uri) -> Option<Uri> {
     let query = uri.query().filter(|_| uri.path() == "/")?;
     let value_at = if query.starts_with("ns=") { 3 } else { query.find("&ns=")? + 4 };

@@ -1,7 +1,8 @@
 //! Every setting of the server, in one table: name, meaning, default, what is allowed.
 //!
-//! The same table makes the flags (`--presence-grace`), the environment (`BEACONFIRE_PRESENCE_GRACE`), the keys of the TOML
-//! file (`presence_grace`), the help and what `beaconfire config` prints. To add a setting: a field, and a row in [`KEYS`].
+//! The same table makes the flags (`--presence-grace`), the environment (`BEACONFIRE_PRESENCE_GRACE`), the keys of the
+//! TOML file (`presence_grace`), the help and what `beaconfire config` prints. To add a setting: a field, and a row in
+//! [`KEYS`].
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -128,7 +129,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "port_file",
         section: SERVER,
-        help: "File to write the port to once the server listens, for scripts that start it with port 0. Empty: none",
+        help: "File that holds the port while the server listens, for scripts that start it with port 0. Empty: none",
         allowed: "a path, or nothing",
         value_name: "FILE",
         set: |config, text| {
@@ -140,7 +141,8 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "allow_public_emulator",
         section: SERVER,
-        help: "Listen on an address that others can reach, although the emulator lets everyone read and write everything",
+        help: "Listen on an address that others can reach, although the emulator lets everyone read and write \
+               everything",
         allowed: SWITCH,
         value_name: "",
         set: |config, text| text.parse().ok().map(|on| config.allow_public_emulator = on),
@@ -230,8 +232,8 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "base_domain",
         section: DATABASES,
-        help: "Domain whose subdomains are databases: with db.example.com, chat.db.example.com is chat. Empty: only the \
-               rule of the Firebase SDKs (first label of three or more, and anything below localhost)",
+        help: "Domain whose subdomains are databases: with db.example.com, chat.db.example.com is chat. Empty: only \
+               the rule of the Firebase SDKs (first label of three or more, and anything below localhost)",
         allowed: "a domain name, or nothing",
         value_name: "DOMAIN",
         set: |config, text| {
@@ -335,7 +337,8 @@ fn within(text: &str, least: usize, most: usize) -> Option<usize> {
     text.parse().ok().filter(|number| (least..=most).contains(number))
 }
 
-/// `info`, or `info,beaconfire::engine=debug`. Checked here, since the log filter itself takes any word for a part's name.
+/// `info`, or `info,beaconfire::engine=debug`. Checked here, since the log filter itself takes any word for a part's
+/// name.
 fn is_levels(text: &str) -> bool {
     let is_level = |level: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&level);
     text.split(',').all(|part| is_level(part.rsplit_once('=').map_or(part, |(_, level)| level)))

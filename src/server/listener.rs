@@ -27,6 +27,23 @@ pub enum BindError {
     Other { address: SocketAddr, error: io::Error },
 }
 
+/// How many connections this process can serve: `connections_max`, or fewer where it may not open that many files. A
+/// quarter, at most [`FILES_KEPT`], is kept for databases.
+pub fn connections_possible(connections_max: usize) -> usize {
+    let Some(files) = files_max() else { return connections_max };
+    connections_max.min(files - (files / 4).min(FILES_KEPT)).max(1)
+}
+
+/// Open files kept for databases, logs and the listener. Beyond: a database cannot be opened and its requests get 503.
+const FILES_KEPT: usize = 512;
+
+/// The limit that `ulimit -n` sets, where the system tells (Linux).
+fn files_max() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 /// The address that `host` names: an IP address, or `localhost`.
 pub fn ip(host: &str) -> IpAddr {
     host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
@@ -47,8 +64,8 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 
 /// Serves connections until `drain` is cancelled, then lets running requests finish, for [`DRAIN_SECONDS`] at most.
 ///
-/// Bound: `connections_max` at once. When all are taken, nothing is accepted until one ends; newcomers wait in the kernel's
-/// queue, and beyond that queue they are refused by the kernel.
+/// Bound: `connections_max` at once. When all are taken, nothing is accepted until one ends; newcomers wait in the
+/// kernel's queue, and beyond that queue they are refused by the kernel.
 pub async fn serve<H, F>(listener: TcpListener, connections_max: usize, handler: H, drain: CancellationToken)
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
@@ -93,7 +110,8 @@ async fn next(
     }
 }
 
-/// Accepts, and survives what can go wrong: a peer that left already, or a process or system out of descriptors or memory.
+/// Accepts, and survives what can go wrong: a peer that left already, or a process or system out of descriptors or
+/// memory.
 async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
@@ -132,7 +150,8 @@ impl fmt::Display for BindError {
             ),
             Self::NoSuchAddress { address } => write!(
                 f,
-                "{} is no address of this machine.\nTake `--host 127.0.0.1`, or `--host 0.0.0.0` for all of its addresses.",
+                "{} is no address of this machine.\n\
+                 Take `--host 127.0.0.1`, or `--host 0.0.0.0` for all of its addresses.",
                 address.ip()
             ),
             Self::Other { address, error } => write!(f, "cannot listen on {address}: {error}"),
@@ -141,3 +160,17 @@ impl fmt::Display for BindError {
 }
 
 impl std::error::Error for BindError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn files_for_databases_are_kept_back() {
+        let files = files_max().unwrap();
+        assert_eq!(connections_possible(1), 1);
+        let possible = connections_possible(usize::MAX);
+        assert!(possible < files && possible >= files / 4 * 3, "{possible} of {files}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Configuration, listener, router and life cycle: what makes the rooms one running server.
 //!
-//! - `config`: every setting in one table; `settings`: flags, environment and file become a config; `units`: `10s`, `4MB`
+//! - `config`: every setting in one table; `settings`: flags, environment and file become a config; `units`: `10s`,
+//!   `4MB`
 //! - `router`: which request goes to which protocol; `assets`: embedded scripts and pages
 //! - `listener`: the port, the bound on connections, draining; `port_owner`: who holds a taken port
 //! - `data_dir`: where data lives; `logging`: log lines
@@ -42,6 +43,7 @@ pub struct Server {
     address: SocketAddr,
     context: Arc<Context>,
     data: DataDir,
+    connections_max: usize,
 }
 
 /// Why a server does not start. Says what to do.
@@ -65,7 +67,8 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Opens the data, listens, and writes the port file: from then on connections are taken, and answered once it runs.
+    /// Opens the data, listens, and writes the port file: from then on connections are taken, and answered once it
+    /// runs.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -73,6 +76,10 @@ impl Server {
         let ip = listener::ip(&config.host);
         if !ip.is_loopback() && !config.allow_public_emulator {
             return Err(StartError::Public { host: config.host });
+        }
+        if let Some(path) = &config.port_file {
+            // A file that a killed server left behind would send scripts to a port of the past.
+            let _ = std::fs::remove_file(path);
         }
         let listener = listener::bind(SocketAddr::new(ip, config.port)).await.map_err(StartError::Bind)?;
         let address = listener
@@ -101,7 +108,8 @@ impl Server {
             let written = write_whole(path, &address.port().to_string());
             written.map_err(|error| StartError::PortFile { path: path.clone(), error })?;
         }
-        Ok(Self { config, listener, address, context, data })
+        let connections_max = listener::connections_possible(config.connections_max);
+        Ok(Self { config, listener, address, context, data, connections_max })
     }
 
     /// Where it listens.
@@ -114,20 +122,28 @@ impl Server {
         self.data.path()
     }
 
+    /// Connections at once: fewer than configured where this process may not open that many files.
+    pub fn connections_max(&self) -> usize {
+        self.connections_max
+    }
+
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Serves until `drain` is cancelled; then takes no more connections, ends streams, lets running requests finish (for
-    /// a bounded time), and closes the databases.
+    /// Serves until `drain` is cancelled; then takes no more connections, ends streams, lets running requests finish
+    /// (for a bounded time), and closes the databases.
     pub async fn run(self, drain: CancellationToken) {
         let context = Arc::clone(&self.context);
         let handler = move |request| {
             let context = Arc::clone(&context);
             async move { router::route(&context, request).await }
         };
-        listener::serve(self.listener, self.config.connections_max, handler, drain).await;
+        listener::serve(self.listener, self.connections_max, handler, drain).await;
         self.context.engine.shutdown().await;
+        if let Some(path) = &self.config.port_file {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which request goes where: one line for each protocol.
 //!
-//! Keys cannot begin with a dot and data requests end in `.json`, so all protocols share one URL space (architecture.md 6).
+//! Keys cannot begin with a dot and data requests end in `.json`, so all protocols share one URL space (architecture.md
+//! 6).
 
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION};

@@ -1,7 +1,8 @@
 //! From flags, environment and file to one [`Config`], and back to text that says where each value came from.
 //!
-//! Flags win over the environment, the environment over the file, the file over the defaults. A name that is no setting is an
-//! error, with the nearest one that is: a misspelt setting that is silently ignored is worse than a server that does not start.
+//! Flags win over the environment, the environment over the file, the file over the defaults. A name that is no setting
+//! is an error, with the nearest one that is: a misspelt setting that is silently ignored is worse than a server that
+//! does not start.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};

@@ -17,7 +17,8 @@ use http_body_util::BodyExt;
 use hyper::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
-use tokio::io::{AsyncBufRead, AsyncReadExt};
+use tokio::io::AsyncReadExt;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 use tokio_util::io::{ReaderStream, StreamReader};
 
@@ -56,8 +57,9 @@ impl Body {
         Self { remaining: u64::try_from(bytes.len()).ok(), content: Content::Full(bytes) }
     }
 
-    /// A body that a producer makes piece by piece (see [`Chunks`]: an empty piece says that it failed, and the connection
-    /// is broken off, so that no client takes half a body for a whole one). `len` is its size in bytes, if known.
+    /// A body that a producer makes piece by piece (see [`Chunks`]: an empty piece says that it failed, and the
+    /// connection is broken off, so that no client takes half a body for a whole one). `len` is its size in bytes, if
+    /// known.
     pub fn chunks(chunks: Chunks, len: Option<u64>) -> Self {
         Self { content: Content::Chunks(chunks), remaining: len }
     }
@@ -222,8 +224,8 @@ impl std::error::Error for BodyError {}
 
 /// Reads a whole request body of at most `bytes_max` bytes; `headers` are those of its request.
 ///
-/// A gzipped body is unpacked; the bound holds before and after. A body that says its size is refused before it is read.
-/// A pause of more than [`BODY_IDLE_SECONDS`] is an error. Cancel safe in that nothing but the body is lost.
+/// A gzipped body is unpacked; the bound holds before and after. A body that says its size is refused before it is
+/// read. A pause of more than [`BODY_IDLE_SECONDS`] is an error. Cancel safe in that nothing but the body is lost.
 ///
 /// # Errors
 /// See [`BodyError`].
@@ -264,22 +266,23 @@ async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, BodyErro
     Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
-/// Unpacks gzip, in steps, so that a small body that would unpack to gigabytes is refused at the bound.
+/// Unpacks gzip, in steps, so that a small body that would unpack to gigabytes is refused at the bound, and other
+/// connections get their turn in between.
 async fn unpack(packed: &[u8], bytes_max: usize) -> Result<Bytes, BodyError> {
+    const STEP_BYTES: usize = 64 * 1_024;
     let mut decoder = GzipDecoder::new(packed);
     decoder.multiple_members(true);
-    let bound = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     let mut all = Vec::new();
-    read_to_end(&mut decoder, bound, &mut all).await.map_err(|_| BodyError::BadGzip)?;
-    if all.len() > bytes_max { Err(BodyError::TooLarge) } else { Ok(all.into()) }
-}
-
-async fn read_to_end<R: AsyncBufRead + Unpin>(
-    decoder: &mut GzipDecoder<R>,
-    bound: u64,
-    all: &mut Vec<u8>,
-) -> io::Result<usize> {
-    decoder.take(bound).read_to_end(all).await
+    loop {
+        all.reserve(STEP_BYTES);
+        if decoder.read_buf(&mut all).await.map_err(|_| BodyError::BadGzip)? == 0 {
+            return Ok(all.into());
+        }
+        if all.len() > bytes_max {
+            return Err(BodyError::TooLarge);
+        }
+        yield_now().await;
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! One HTTP/1.1 connection, and how an event stream takes its socket over.
 //!
-//! hyper reads requests and writes answers. When a protocol answers with an event stream, the connection stops being hyper's:
-//! the head and the events are written to the bare socket (`stream`), not chunked, until the connection ends. That is what
-//! Firebase does, and it leaves nothing of hyper in memory for an idle stream.
+//! hyper reads requests and writes answers. When a protocol answers with an event stream, the connection stops being
+//! hyper's: the head and the events are written to the bare socket (`stream`), not chunked, until the connection ends.
+//! That is what Firebase does, and it leaves nothing of hyper in memory for an idle stream.
 //!
-//! The way: the service puts the stream into a slot and never answers; the task that drives hyper sees the slot, waits until
-//! hyper has written all answers before it (pipelined requests), and takes the socket out of hyper.
+//! The way: the service puts the stream into a slot and never answers; the task that drives hyper sees the slot, waits
+//! until hyper has written all answers before it (pipelined requests), and takes the socket out of hyper.
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
@@ -46,9 +46,9 @@ impl From<Response<Body>> for Reply {
 
 /// Serves one accepted connection to its end.
 ///
-/// Requests of one connection are handled one after the other. A request that its client gave up is handled to its end all
-/// the same, unless the connection breaks. When `drain` is cancelled an idle connection closes, a running request gets
-/// [`DRAIN_SECONDS`] to finish, and a stream ends at once.
+/// Requests of one connection are handled one after the other. A request that its client gave up is handled to its end
+/// all the same, unless the connection breaks. When `drain` is cancelled an idle connection closes, a running request
+/// gets [`DRAIN_SECONDS`] to finish, and a stream ends at once.
 pub async fn serve<H, F>(socket: TcpStream, handler: H, drain: CancellationToken)
 where
     H: Fn(Request<Incoming>) -> F + Send,
@@ -89,10 +89,12 @@ where
     });
     let io = Watched { io: TokioIo::new(socket), takeover: Arc::clone(&takeover) };
     let mut connection = builder().serve_connection(io, service);
-    // hyper has answered a bad request before it returns the error, and a broken connection needs no words: the error is
-    // the peer's business alone.
+    // hyper has answered a bad request before it returns the error, and a broken connection needs no words: the error
+    // is the peer's business alone.
     let stream = tokio::select! {
-        stream = poll_fn(|context| takeover.poll(context, |context| connection.poll_without_shutdown(context))) => stream,
+        stream = poll_fn(|context| takeover.poll(context, |context| connection.poll_without_shutdown(context))) => {
+            stream
+        }
         () = drain.cancelled() => {
             Pin::new(&mut connection).graceful_shutdown();
             let rest = poll_fn(|context| takeover.poll(context, |context| connection.poll_without_shutdown(context)));

@@ -1,9 +1,9 @@
 //! The bounded queue in front of one event stream.
 //!
-//! The engine's writer pushes; the stream's task drains. A std mutex over a deque, one waker, and a byte bound: thousands of
-//! pushes of one shared message happen on one thread, so a push is one short lock, and only the first push after a drain
-//! wakes anybody. The drainer takes the whole queue at once, so that what is waiting leaves in few system calls.
-//! Figures: dependencies.md 2.5.
+//! The engine's writer pushes; the stream's task drains. A std mutex over a deque, one waker, and a byte bound:
+//! thousands of pushes of one shared message happen on one thread, so a push is one short lock, and only the first push
+//! after a drain wakes anybody. The drainer takes the whole queue at once, so that what is waiting leaves in few system
+//! calls. Figures: dependencies.md 2.5.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,7 +29,8 @@ pub type Chunks = mpsc::Receiver<Bytes>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Push {
     Queued,
-    /// The bound was reached, now or earlier: the whole queue, this message included, is dropped until [`Outbox::reopen`].
+    /// The bound was reached, now or earlier: the whole queue, this message included, is dropped until
+    /// [`Outbox::reopen`].
     Overflowed,
     /// The stream is over; nothing that is pushed will ever be written.
     Closed,
@@ -48,9 +49,10 @@ pub enum Drained {
 
 /// The bounded queue of one connection.
 ///
-/// Bound: `bytes_max` bytes waiting, counted with [`ITEM_BYTES`] for each item. When a push would exceed it, the queue is
-/// emptied and marked as overflowed: the slow-reader rule is the pusher's business. A single message may be larger than the
-/// bound if nothing else is waiting, else it could never be sent at all. The drainer holds at most one drained queue more.
+/// Bound: `bytes_max` bytes waiting, counted with [`ITEM_BYTES`] for each item. When a push would exceed it, the queue
+/// is emptied and marked as overflowed: the slow-reader rule is the pusher's business. A single message may be larger
+/// than the bound if nothing else is waiting, else it could never be sent at all. The drainer holds at most one drained
+/// queue more.
 #[derive(Debug)]
 pub struct Outbox {
     bytes_max: usize,

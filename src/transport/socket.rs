@@ -1,7 +1,7 @@
 //! The options of a connection, and its polite end.
 //!
-//! A peer that vanishes without a word (a pulled cable, a sleeping laptop) is noticed by the kernel: keep-alive probes for
-//! an idle connection, `TCP_USER_TIMEOUT` for one with bytes under way. No timer of ours is needed.
+//! A peer that vanishes without a word (a pulled cable, a sleeping laptop) is noticed by the kernel: keep-alive probes
+//! for an idle connection, `TCP_USER_TIMEOUT` for one with bytes under way. No timer of ours is needed.
 
 use std::io;
 use std::time::Duration;
@@ -32,7 +32,8 @@ pub fn tune(socket: &TcpStream) -> io::Result<()> {
 /// Ends a connection so that its peer can still read what was sent last.
 ///
 /// A socket closed with unread input is reset, and a reset destroys the answer that is still on its way (as when a body
-/// was refused half-way). So: no more output, then discard input until the peer closes too, for [`LINGER_SECONDS`] at most.
+/// was refused half-way). So: no more output, then discard input until the peer closes too, for [`LINGER_SECONDS`] at
+/// most.
 pub async fn linger(mut socket: TcpStream) {
     if socket.shutdown().await.is_err() {
         return;
@@ -65,5 +66,24 @@ pub fn discard_input(socket: &TcpStream) -> Input {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return Input::Ended,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn tuned_socket_notices_a_vanished_peer_within_thirty_seconds() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        tune(&socket).unwrap();
+        assert!(socket.nodelay().unwrap());
+        let socket = SockRef::from(&socket);
+        assert!(socket.keepalive().unwrap());
+        let idle = socket.tcp_keepalive_time().unwrap();
+        assert!(idle + socket.tcp_keepalive_interval().unwrap() < Duration::from_secs(20));
+        #[cfg(target_os = "linux")]
+        assert!(idle + socket.tcp_user_timeout().unwrap().unwrap() < Duration::from_secs(30));
     }
 }

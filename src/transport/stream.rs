@@ -1,8 +1,9 @@
 //! Writes an outbox to a socket for as long as both are open: the body of one event stream.
 //!
-//! An idle stream is one small task: a socket, an outbox, one timer, no buffer. When events wait, the whole queue is taken and
-//! leaves in vectored writes, so that a burst costs few system calls. What the peer sends is discarded; when it closes,
-//! the stream is over. Sources: Firebase REST reference (streams end with their connection, no chunking); dependencies.md 4.3.
+//! An idle stream is one small task: a socket, an outbox, one timer, no buffer. When events wait, the whole queue is
+//! taken and leaves in vectored writes, so that a burst costs few system calls. What the peer sends is discarded; when
+//! it closes, the stream is over. Sources: Firebase REST reference (streams end with their connection, no chunking);
+//! dependencies.md 4.3.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -111,7 +112,8 @@ impl Writer {
         }
     }
 
-    /// Ready when nothing has been sent for the keep-alive period. The timer is moved only when it fires, not at each write.
+    /// Ready when nothing has been sent for the keep-alive period. The timer is moved only when it fires, not at each
+    /// write.
     fn poll_silence(&self, context: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<()> {
         let period = self.stream.keep_alive.0;
         loop {

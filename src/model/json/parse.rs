@@ -27,7 +27,7 @@ use self::primitive::{PrimitiveSeed, priority_draft};
 use self::surrogate::replace_lone_surrogates;
 pub use self::update::parse_update;
 use super::DataError;
-use crate::base::limits::STRING_BYTES_MAX;
+use crate::base::limits::{STRING_BYTES_MAX, WRITE_LEAVES_MAX};
 use crate::model::{Draft, Scalar, Slot};
 
 impl Draft {
@@ -66,7 +66,8 @@ fn read<T>(
     let found = Cell::new(None);
     let attempt = |text: &str| {
         let mut json = serde_json::Deserializer::from_str(text);
-        let result = parse(&mut json, Errors(&found)).and_then(|value| json.end().map(|()| value));
+        let leaves = Cell::new(0);
+        let result = parse(&mut json, Errors { found: &found, leaves: &leaves }).and_then(|value| json.end().map(|()| value));
         result.map_err(|_| found.take().filter(|error| *error != DataError::BadData))
     };
     match attempt(text) {
@@ -80,14 +81,23 @@ fn read<T>(
     }
 }
 
-/// Where the first error of ours is kept while serde unwinds.
+/// Where the first error of ours is kept while serde unwinds, and what is counted on the way.
 #[derive(Clone, Copy)]
-struct Errors<'c>(&'c Cell<Option<DataError>>);
+struct Errors<'c> {
+    found: &'c Cell<Option<DataError>>,
+    leaves: &'c Cell<usize>,
+}
 
 impl Errors<'_> {
     fn fail<E: Error>(self, error: DataError) -> E {
-        self.0.set(Some(error));
+        self.found.set(Some(error));
         E::custom("refused")
+    }
+
+    /// One more leaf: a short text can name so many that their tree would fill the memory.
+    fn count_leaf<E: Error>(self) -> Result<(), E> {
+        self.leaves.set(self.leaves.get() + 1);
+        if self.leaves.get() > WRITE_LEAVES_MAX { Err(self.fail(DataError::TooManyLeaves)) } else { Ok(()) }
     }
 }
 

@@ -81,8 +81,10 @@ fn small_scalar() -> impl Strategy<Value = Scalar> {
 
 fn children() -> impl Strategy<Value = BTreeMap<Key, Node>> {
     let leaf = || {
-        let priority = option::of(small_scalar().prop_filter("no boolean", Scalar::is_priority));
-        (small_scalar(), priority).prop_map(|(value, priority)| Node::Leaf { value, priority })
+        (small_scalar(), option::of(small_scalar())).prop_map(|(value, priority)| {
+            let priority = priority.filter(Scalar::is_priority);
+            Node::Leaf { value, priority }
+        })
     };
     let of_a = |child: Node| Node::inner(BTreeMap::from([(Key::parse("a").unwrap(), child)]), None);
     let child = prop_oneof![leaf(), leaf().prop_map(of_a), leaf().prop_map(move |child| of_a(of_a(child)))];

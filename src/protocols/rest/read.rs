@@ -12,8 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::StatusCode;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 use super::error::Failure;
 use super::layout::Layout;
@@ -37,9 +37,13 @@ const KEPT_BYTES_MAX: usize = 1024 * 1024;
 const PIECE_BYTES: usize = 64 * 1024;
 /// Pieces waiting for a client. When full, the reading thread waits.
 const PIECES_WAITING_MAX: usize = 4;
-/// How long a piece may wait for a client that reads nothing. Beyond: the connection is broken off, so that its
-/// snapshot does not keep the database from tidying up.
+/// How long a piece may wait for a client that reads nothing, and all pieces together for one that reads slowly. Beyond:
+/// the connection is broken off, so that its snapshot does not keep the database from tidying up.
 const PIECE_WAIT_MAX: Duration = Duration::from_mins(1);
+const SEND_MAX: Duration = Duration::from_mins(15);
+/// Large answers under way in this process. Beyond: the next one waits, within its timeout. So slow readers of large
+/// answers never take all the threads that may block.
+const LARGE_READS_MAX: usize = 128;
 /// Steps between two looks at the clock.
 const STEPS_PER_LOOK: u64 = 1_024;
 
@@ -57,12 +61,24 @@ pub async fn answer(database: Arc<Database>, read: Read) -> Result<Answer, Failu
     if let Some(answer) = reading.small()? {
         return Ok(answer);
     }
+    let Reading { database, snapshot, read, .. } = reading;
+    // Whoever waits holds none.
+    drop(snapshot);
+    let place = timeout_at(deadline, LARGE_READS.acquire()).await.map_err(|_| Failure::TIMED_OUT)?;
     let (reply, answer) = oneshot::channel();
     let runtime = Handle::current();
-    tokio::task::spawn_blocking(move || reading.large(reply, runtime));
+    tokio::task::spawn_blocking(move || {
+        match database.snapshot() {
+            Ok(snapshot) => Reading { database, snapshot, read, deadline }.large(reply, runtime),
+            Err(error) => drop(reply.send(Err(error.into()))),
+        }
+        drop(place);
+    });
     // The sender is dropped unused only by a panic.
     answer.await.unwrap_or(Err(Failure::INTERNAL))
 }
+
+static LARGE_READS: Semaphore = Semaphore::const_new(LARGE_READS_MAX);
 
 /// One read under way.
 struct Reading {
@@ -218,13 +234,15 @@ struct Pieces {
     /// A place kept for saying that it is broken off, however full the channel is.
     last_word: Option<mpsc::OwnedPermit<Bytes>>,
     runtime: Handle,
+    /// When all must be sent.
+    end: Instant,
 }
 
 impl Pieces {
     fn new(runtime: Handle) -> (Self, mpsc::Receiver<Bytes>) {
         let (sender, receiver) = mpsc::channel(PIECES_WAITING_MAX + 1);
         let last_word = sender.clone().try_reserve_owned().ok();
-        (Self { sender, last_word, runtime }, receiver)
+        (Self { sender, last_word, runtime, end: Instant::now() + SEND_MAX }, receiver)
     }
 
     /// Waits for a place. `Break`: the client is gone or stuck.
@@ -232,10 +250,10 @@ impl Pieces {
         if piece.is_empty() {
             return ControlFlow::Continue(());
         }
-        match self.runtime.block_on(self.sender.send_timeout(Bytes::from(piece), PIECE_WAIT_MAX)) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        }
+        let until = self.end.min(Instant::now() + PIECE_WAIT_MAX);
+        // Within the runtime: that is where its timers are.
+        let sent = self.runtime.block_on(async { timeout_at(until, self.sender.send(Bytes::from(piece))).await });
+        if matches!(sent, Ok(Ok(()))) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
     /// What came is not all: an empty piece says so.

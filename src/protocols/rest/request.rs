@@ -390,4 +390,28 @@ mod tests {
             assert_eq!(events, Events::Children { types, resume: resume(id) }, "{query} {headers:?}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_request_is_understood_or_refused(
+            path in "(/|[a-z%$.]|\\PC)*(\\.json|/\\.upload)?",
+            query in "([a-zA-Z]{1,12}=\\PC*&)*|on=[a-z,_]*|\\PC*",
+            body: Vec<u8>,
+        ) {
+            for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH] {
+                let headers = [("accept", "text/event-stream"), ("content-type", "multipart/form-data; boundary=-")];
+                match ask(&method, &format!("{path}?{query}"), &headers) {
+                    Ok(Ask::Write(writing)) => drop(writing.prepare(&body, || crate::model::Key::index(0))),
+                    Ok(_) => {}
+                    Err(failure) => assert!(failure.status.is_client_error()),
+                }
+            }
+        }
+
+        #[test]
+        fn any_event_id_is_a_position_or_an_unknown_one(text in "\\PC*|[0-9a-f]{1,4}(-[0-9]{1,22}){1,3}") {
+            let resume = parse_event_id(&text);
+            assert!(resume.epoch.is_empty() || text.starts_with(&format!("{}-", resume.epoch)));
+        }
+    }
 }

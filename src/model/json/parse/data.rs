@@ -31,6 +31,7 @@ impl DataSeed<'_> {
 
     fn leaf<E: Error>(self, value: Scalar) -> Result<Parsed, E> {
         self.check_depth()?;
+        self.errors.count_leaf()?;
         Ok(Parsed::leaf(value))
     }
 }
