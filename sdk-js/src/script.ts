@@ -3,9 +3,7 @@
 
 import { Firebase } from './index.ts';
 
-if (typeof document !== 'undefined' && document.currentScript instanceof HTMLScriptElement) {
-  const { src } = document.currentScript;
-  if (/^https?:/.test(src)) Firebase.server = new URL(src).origin;
-}
+const script = globalThis.document?.currentScript as HTMLScriptElement | null;
+if (/^https?:/.test(script?.src ?? '')) Firebase.server = new URL(script!.src).origin;
 
 export default Firebase;

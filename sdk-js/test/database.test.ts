@@ -249,6 +249,14 @@ test('writes wait for a slow server in order, one POST at a time', async () => {
   expect(peer.requests.map((request) => request.data)).toEqual([0, 1, 2, 3]);
 });
 
+test('a request is sent however soon after an answer it is asked for', async () => {
+  for (let ticks = 0; ticks < 12; ticks++) {
+    await ref.set(ticks);
+    for (let i = 0; i < ticks; i++) await null;
+    expect(await ref.child('x').set(null)).toBeUndefined();
+  }
+});
+
 test('priorities: set, order, move', async () => {
   ref.child('a').setWithPriority({ x: 1 }, 2);
   await ref.child('b').setWithPriority('leaf', 1);

@@ -20,11 +20,8 @@ beforeAll(async () => {
 
 /** Runs the file as a page does, and gives the page's globals. */
 function page(src: string): Record<string, { server: string | null }> {
-  class HTMLScriptElement {
-    constructor(readonly src: string) {}
-  }
-  const document = { currentScript: new HTMLScriptElement(src), addEventListener() {} };
-  const globals = { HTMLScriptElement, URL, console, document };
+  const document = { currentScript: { src }, addEventListener() {} };
+  const globals = { URL, console, document };
   runInContext(code, createContext(globals));
   return globals as never;
 }

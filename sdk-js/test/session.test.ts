@@ -40,6 +40,14 @@ test('.info/connected is false, then true, and follows the stream', async () => 
   expect(peer.sessions.size).toBe(1);
 });
 
+test('a write to the root leaves .info alone', async () => {
+  const lines = record(ref.root().child('.info/connected'), ['value']);
+  await until('the connection', () => lines.length === 2);
+  await ref.root().set({ a: 1 });
+  expect(lines).toEqual(['value false', 'value true']);
+  expect((await ref.root().child('.info').once('value')).child('connected').val()).toBe(true);
+});
+
 test('a broken stream is resumed: what was missed comes, nothing twice', async () => {
   const lines = record(ref, CHILD_EVENTS);
   peer.set('/room/a', 1);

@@ -26,6 +26,9 @@ use crate::model::{Draft, Path, Record, hash};
 use crate::store::{self, Batch, Readers, StoreError};
 use crate::transport::Outbox;
 
+/// Replies from which on it pays to hand them to the runtime.
+const REPLIES_HANDED_OVER_MIN: usize = 4;
+
 /// A pause of this length is used to tidy up.
 const TIDY_AFTER: Duration = Duration::from_millis(100);
 
@@ -169,12 +172,23 @@ impl Writer {
         match self.state.apply_all(&mut self.store, commands, &mut outgoing) {
             Ok(()) => {
                 self.newest.store(self.state.seq, Ordering::Release);
-                outgoing.replies.into_iter().for_each(|reply| reply());
+                self.send_replies(outgoing.replies);
                 for (feed, bytes) in outgoing.events {
                     self.state.listeners.deliver(feed, &bytes);
                 }
             }
             Err(error) => self.recover(&error),
+        }
+    }
+
+    /// Many replies are sent from the runtime's own threads: waking a task from there costs less, and this thread goes on.
+    fn send_replies(&self, replies: Vec<Box<dyn FnOnce() + Send>>) {
+        let is_few = replies.len() < REPLIES_HANDED_OVER_MIN;
+        let send = move || replies.into_iter().for_each(|reply| reply());
+        if is_few {
+            send();
+        } else {
+            self.runtime.spawn(async move { send() });
         }
     }
 

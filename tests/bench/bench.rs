@@ -6,9 +6,10 @@
 //! cargo bench -- --rounds 7 --quick    more rounds, each of them shorter
 //! ```
 //!
-//! The server is the release binary in a process of its own; this process is the load. A floor does the same duty with
-//! nothing but the crate below (SQLite, sockets, hyper). Floor and server take turns, so that a noisy neighbour meets both,
-//! and each figure is the median of the rounds. CPU is what /proc says of the server's process, user and system.
+//! The server is the release binary in a process of its own; this process is the load. A floor does the same duty
+//! with nothing but the crate below (SQLite, sockets, hyper). Floor and server take turns, so that a noisy neighbour
+//! meets both, and each figure is the median of the rounds. CPU is what /proc says of the server's process, user and
+//! system.
 //!
 //! - `measure`: rounds, medians, the table
 //! - `client`: a lean HTTP client on tokio

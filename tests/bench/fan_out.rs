@@ -1,8 +1,8 @@
 //! One message to many event streams, as CPU per delivery, against writing the same bytes to as many bare sockets.
 //!
 //! Paced: each message has left before the next is written. Bursts: 50 writes are under way at once, so that messages
-//! queue up and should leave together; the floor there has the whole burst in hand and writes it at once, which no server
-//! that is handed one message after the other can reach.
+//! queue up and should leave together; the floor there has the whole burst in hand and writes it at once, which no
+//! server that is handed one message after the other can reach.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use tokio::task::JoinSet;
 
 use crate::client::{Client, request};
 use crate::floor::Floor;
-use crate::measure::{Latencies, Pairs, Setup, Table};
-use crate::server_process::cpu_time;
+use crate::measure::{Latencies, Pairs, Setup, Table, server};
+use crate::server_process::{cpu_since, cpu_time};
 
 const PACE: Duration = Duration::from_millis(50);
 const TIME: Duration = Duration::from_secs(4);
@@ -37,7 +37,7 @@ fn text(number: usize) -> String {
 pub fn run(setup: &Setup, table: &mut Table) {
     let runtime = Runtime::new().unwrap();
     let data = setup.fresh("fan-out");
-    let server = setup.server(&data).start();
+    let server = server(&data).start();
     for listeners in [1_000, 5_000] {
         for is_burst in [false, true] {
             let (mut cpu, mut latencies) = (Pairs::default(), Latencies::default());
@@ -130,7 +130,7 @@ impl Plan {
         let cpu_start = cpu_time(process);
         send(&mut receivers).await;
         let latencies = receivers.tasks.join_all().await.concat();
-        let cpu = cpu_time(process) - cpu_start;
+        let cpu = cpu_since(process, cpu_start);
         (cpu.as_secs_f64() * 1e6 / (self.messages * self.listeners) as f64, latencies)
     }
 }

@@ -97,8 +97,8 @@ async fn hold(listener: TcpListener) {
     }
 }
 
-/// Writes each frame (length, bytes) that comes over the control connection to all clients, one write each, then answers
-/// with one byte.
+/// Writes each frame (length, bytes) that comes over the control connection to all clients, one write each, then
+/// answers with one byte.
 async fn fan_out(listener: TcpListener, control: TcpListener) {
     let clients: Arc<Mutex<Vec<Arc<TcpStream>>>> = Arc::default();
     let newcomers = Arc::clone(&clients);
@@ -122,7 +122,7 @@ async fn fan_out(listener: TcpListener, control: TcpListener) {
                     match client.try_write(rest) {
                         Ok(written) => rest = &rest[written..],
                         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                            client.writable().await.unwrap()
+                            client.writable().await.unwrap();
                         }
                         Err(_) => break, // it left
                     }

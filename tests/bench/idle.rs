@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::client::{Client, request};
 use crate::floor::Floor;
-use crate::measure::{Pairs, Setup, Table};
+use crate::measure::{Pairs, Setup, Table, server};
 use crate::server_process::resident_bytes;
 
 const STREAMS: usize = 10_000;
@@ -42,7 +42,7 @@ async fn on_floor() -> f64 {
 
 async fn on_server(setup: &Setup, paths: usize) -> f64 {
     let data = setup.fresh("idle");
-    let server = setup.server(&data).start();
+    let server = server(&data).start();
     fill(server.address, paths).await;
     let before = resident_bytes(server.id());
     let mut sockets = Vec::new();

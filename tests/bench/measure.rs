@@ -33,11 +33,11 @@ impl Setup {
         let _ = fs::remove_dir_all(&path);
         path
     }
+}
 
-    /// The server on `data`.
-    pub fn server(&self, data: &Path) -> Launch {
-        Launch::new(env!("CARGO_BIN_EXE_beaconfire"), data).flags(&["--durability", "full"])
-    }
+/// The server on `data`.
+pub fn server(data: &Path) -> Launch {
+    Launch::new(env!("CARGO_BIN_EXE_beaconfire"), data).flags(&["--durability", "full"])
 }
 
 /// The same quantity of all rounds, server and floor.

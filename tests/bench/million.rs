@@ -1,5 +1,5 @@
-//! A million leaves: what the server's memory makes of them when they are only stored, read whole, and deleted. The floors are
-//! an empty server, a scan and a delete of the same rows by SQLite alone.
+//! A million leaves: what the server's memory makes of them when they are only stored, read whole, and deleted. The
+//! floors are an empty server, a scan and a delete of the same rows by SQLite alone.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use crate::client::{Client, request};
-use crate::measure::{Pairs, Setup, Table, median};
+use crate::measure::{Pairs, Setup, Table, median, server};
 use crate::server_process::{Launch, ServerProcess, forget_peak, peak_bytes, resident_bytes};
 use crate::sqlite;
 
@@ -20,17 +20,17 @@ const MB: f64 = 1_048_576.0;
 pub fn run(setup: &Setup, table: &mut Table) {
     let runtime = Runtime::new().unwrap();
     let full = setup.fresh("full");
-    fill(&runtime, &setup.server(&full));
+    fill(&runtime, &server(&full));
 
     let (mut stored, mut read, mut deleted) = (Pairs::default(), Pairs::default(), Pairs::default());
     let (mut read_peak, mut deleted_peak) = (Vec::new(), Vec::new());
     for _ in 0..setup.rounds.min(3) {
-        let empty = setup.server(&setup.fresh("empty")).start();
+        let empty = server(&setup.fresh("empty")).start();
         let on_empty = small_reads(&runtime, &empty);
         empty.kill();
         let copy = setup.fresh("copy");
         copy_folder(&full, &copy);
-        let server = setup.server(&copy).start();
+        let server = server(&copy).start();
         stored.push(small_reads(&runtime, &server), on_empty);
 
         let scan = sqlite::scan(&full);

@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 
 use crate::client::{Client, request};
 use crate::floor::Floor;
-use crate::measure::{Latencies, Pairs, Setup, Table};
-use crate::server_process::cpu_time;
+use crate::measure::{Latencies, Pairs, Setup, Table, server};
+use crate::server_process::{cpu_since, cpu_time};
 
 /// What is read, 200 bytes with the key that is not shown.
 pub const OBJECT: &str = "{\"from\":\"user-000123\",\"seq\":12345,\"text\":\"Lorem ipsum dolor sit amet, consetetur sadipscing \
@@ -20,7 +20,7 @@ const TIME: Duration = Duration::from_secs(3);
 pub fn run(setup: &Setup, table: &mut Table) {
     let runtime = Runtime::new().unwrap();
     let data = setup.fresh("reads");
-    let (server, floor) = (setup.server(&data).start(), Floor::start("hello"));
+    let (server, floor) = (server(&data).start(), Floor::start("hello"));
     runtime.block_on(async {
         let mut client = Client::connect(server.address).await.unwrap();
         client.ask(request("PUT", "/room/object.json", "", OBJECT).as_bytes()).await.unwrap();
@@ -66,7 +66,7 @@ async fn load(address: SocketAddr, process: u32, time: Duration) -> Load {
         });
     }
     let latencies = tasks.join_all().await.concat();
-    let (elapsed, cpu) = (start.elapsed(), cpu_time(process) - cpu_start);
+    let (elapsed, cpu) = (start.elapsed(), cpu_since(process, cpu_start));
     let count = latencies.len() as f64;
     Load { per_second: count / elapsed.as_secs_f64(), cpu_micros: cpu.as_secs_f64() * 1e6 / count, latencies }
 }

@@ -1,5 +1,5 @@
-//! Start-up: from the start of the process until the port file is there, and until the first read is answered; empty, with a
-//! million leaves, and with those after a `kill -9`. Against the start of a program that does nothing.
+//! Start-up: from the start of the process until the port file is there, and until the first read is answered; empty,
+//! with a million leaves, and with those after a `kill -9`. Against the start of a program that does nothing.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use crate::client::{Client, request};
-use crate::measure::{Pairs, Setup, Table, median};
+use crate::measure::{Pairs, Setup, Table, median, server};
 use crate::million::fill;
 use crate::server_process::{Launch, ServerProcess};
 
 pub fn run(setup: &Setup, table: &mut Table) {
     let runtime = Runtime::new().unwrap();
     let full = setup.fresh("million");
-    fill(&runtime, &setup.server(&full));
+    fill(&runtime, &server(&full));
     for (name, is_full, end) in [
         ("empty", false, ServerProcess::terminate as fn(ServerProcess)),
         ("a million leaves", true, ServerProcess::terminate),
@@ -23,7 +23,7 @@ pub fn run(setup: &Setup, table: &mut Table) {
         let (mut ready, mut first) = (Pairs::default(), Vec::new());
         for _ in 0..setup.rounds {
             let data = if is_full { full.clone() } else { setup.fresh("empty") };
-            let launch = setup.server(&data);
+            let launch = server(&data);
             end(start(&runtime, &launch).2);
             let floor = do_nothing();
             let (until_ready, until_first, server) = start(&runtime, &launch);

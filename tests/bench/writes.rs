@@ -8,9 +8,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
 use crate::client::{Client, request};
-use crate::measure::{Latencies, Pairs, Setup, Table, median};
+use crate::measure::{Latencies, Pairs, Setup, Table, median, server};
 use crate::reads::OBJECT;
-use crate::server_process::cpu_time;
+use crate::server_process::{cpu_since, cpu_time};
 use crate::sqlite::group_commit;
 
 /// Objects that each writer writes in turn: the first time they are new, then they are replaced.
@@ -42,7 +42,7 @@ struct Load {
 
 fn on_server(setup: &Setup, runtime: &Runtime, writers: usize) -> Load {
     let data = setup.fresh("writes");
-    let server = setup.server(&data).start();
+    let server = server(&data).start();
     runtime.block_on(load(server.address, server.id(), writers, setup.time(TIME)))
 }
 
@@ -69,7 +69,7 @@ async fn load(address: SocketAddr, process: u32, writers: usize, time: Duration)
         });
     }
     let latencies = tasks.join_all().await.concat();
-    let (elapsed, cpu) = (start.elapsed(), cpu_time(process) - cpu_start);
+    let (elapsed, cpu) = (start.elapsed(), cpu_since(process, cpu_start));
     let count = latencies.len() as f64;
     Load { per_second: count / elapsed.as_secs_f64(), cpu_micros: cpu.as_secs_f64() * 1e6 / count, latencies }
 }

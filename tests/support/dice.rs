@@ -1,9 +1,11 @@
 //! Chance from a seed that is printed, so that a failure can be repeated.
 
+#![allow(clippy::print_stdout, reason = "whoever repeats a failure needs the seed")]
+
 use std::env;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// SplitMix64: small, and good enough to choose moments.
+/// `SplitMix64`: small, and good enough to choose moments.
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
 

@@ -67,7 +67,8 @@ impl Connection {
 
     fn send(&mut self, method: &str, target: &str, headers: &str, body: &str) -> io::Result<()> {
         let (address, length) = (self.address, body.len());
-        let text = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+        let text =
+            format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
         self.reader.get_mut().write_all(text.as_bytes())
     }
 

@@ -60,7 +60,10 @@ impl Server {
     /// Runs a prepared [`command`] until it is ready; `Err` with what it said on standard error if it ends before.
     pub fn spawn(mut command: Command, scratch: tempfile::TempDir) -> Result<Self, String> {
         let (log, port_file) = (scratch.path().join("log"), scratch.path().join("port"));
-        command.args(["--port", "0", "--port-file"]).arg(&port_file);
+        if command.get_args().all(|argument| argument != "--port") {
+            command.args(["--port", "0"]);
+        }
+        command.arg("--port-file").arg(&port_file);
         command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
         let mut process = command.spawn().unwrap();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());

@@ -36,8 +36,8 @@ export function parseLocation(url: unknown, server: string | null): Location {
 }
 
 function relative(rest: string, server: string | null): Location {
-  const origin = server ?? (typeof location === 'undefined' ? null : location.origin);
-  if (origin === null) throw invalid();
+  const origin = server ?? globalThis.location?.origin;
+  if (!origin) throw invalid();
   return own(origin, rest);
 }
 
@@ -58,8 +58,7 @@ function firstLabel(host: string): string | null {
 
 function httpScheme(scheme: string): string {
   const given = scheme.toLowerCase().replace(/^ws/, 'http');
-  if (given !== '') return given;
-  return typeof location !== 'undefined' && location.protocol === 'http:' ? 'http' : 'https';
+  return given || (globalThis.location?.protocol === 'http:' ? 'http' : 'https');
 }
 
 /** Segment by segment; what is not well encoded stays as it is, and `+` is a space, as in the 2.4.2 SDK. */

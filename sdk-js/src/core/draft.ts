@@ -30,11 +30,6 @@ export function withOrder(draft: Draft, method: string, index: Index): Draft {
 /** The index of `orderByChild(path)`. */
 export function childIndex(path: string): Index {
   const method = 'Query.orderByChild';
-  const other = /^\$(key|priority|value)$/.exec(path)?.[1];
-  if (other) {
-    const name = other[0]!.toUpperCase() + other.slice(1);
-    throw new Error(`${method}: "${path}" is invalid.  Use Query.orderBy${name}() instead.`);
-  }
   const keys = checkPath(method, path);
   if (keys.length === 0) throw new Error(`${method}: cannot pass in empty path.  Use Query.orderByValue() instead.`);
   return keys.join('/');

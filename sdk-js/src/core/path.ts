@@ -23,13 +23,12 @@ export function wirePath(path: Path): string {
 
 /** `path` as seen from `above`; `null` if it is not at or below it. */
 export function below(path: Path, above: Path): Path | null {
-  // From the end, where siblings differ: with many pending writes this is asked very often.
-  for (let i = above.length - 1; i >= 0; i--) if (path[i] !== above[i]) return null;
-  return path.slice(above.length);
+  return path.length >= above.length && related(path, above) ? path.slice(above.length) : null;
 }
 
 /** Whether a change at one of the two places can be seen from the other. */
 export function related(a: Path, b: Path): boolean {
-  const [short, long] = a.length < b.length ? [a, b] : [b, a];
-  return below(long, short) !== null;
+  // From the end, where siblings differ: with many pending writes this is asked very often.
+  for (let i = Math.min(a.length, b.length) - 1; i >= 0; i--) if (a[i] !== b[i]) return false;
+  return true;
 }

@@ -1,7 +1,7 @@
 // Pending writes: what this client has written and the server has not yet confirmed, laid over what the server has said.
 
 import { Node } from './node.ts';
-import { below, type Path } from './path.ts';
+import { below, type Path, related } from './path.ts';
 
 /** One place and what stands there after a write. */
 export type Op = readonly [path: Path, node: Node];
@@ -44,23 +44,16 @@ export function apply(known: Known, at: Path, [path, node]: Op): Known {
   const rest = below(path, at);
   if (rest === null) return known;
   // A change inside a child that is not known would show a piece of it as if it were the whole child.
-  const canTell = rest.length === 1 || hasChild(known, rest[0]!);
+  const canTell = rest.length === 1 || known.full || known.node.children.has(rest[0]!);
   return canTell ? { ...known, node: known.node.with(rest, node) } : known;
 }
 
-/** Whether it is known what stands at child `key`, if only that nothing does. */
-export function hasChild({ full, node }: Known, key: string): boolean {
-  return full || node.children.has(key);
-}
-
-/**
- * What stands at one `place` below the listened `at`, once `writes` have happened: as `overlay`, but without looking at
- * anything else, because lists are long and many writes may be pending.
- */
-export function overlayAt(known: Known, at: Path, place: Path, writes: Iterable<Write>): Node {
-  const rest = place.slice(at.length);
-  const isKnown = hasChild(known, rest[0]!);
-  const start = isKnown ? { node: known.node.at(rest), complete: true, full: true } : UNKNOWN;
-  const { node, complete } = overlay(start, place, writes);
-  return complete ? node : Node.EMPTY;
+/** What `overlay` makes of the one child `key`, as long as no write concerns the whole of `at`. */
+export function overlayChild(known: Known, at: Path, key: string, writes: Iterable<Write>): Node {
+  const place = [...at, key];
+  let only = { ...known, node: Node.EMPTY.with([key], known.node.child(key)) };
+  for (const { ops, visible } of writes) {
+    if (visible) for (const op of ops) if (related(op[0], place)) only = apply(only, at, op);
+  }
+  return only.node.child(key);
 }

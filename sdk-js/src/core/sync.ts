@@ -25,9 +25,10 @@ export class Sync {
   listen(path: Path, query: Query, registration: Registration): { firings: Firing[]; opened: string | null } {
     const text = listenText(path, query);
     const open = this.#watches.get(text);
-    const watch = open ?? new Watch(path, query, this.#seed(path), this.#writes);
+    const isInfo = path[0] === INFO;
+    const watch = open ?? new Watch(path, query, this.#seed(path), isInfo ? [] : this.#writes);
     this.#watches.set(text, watch);
-    return { firings: watch.view(query).add(registration), opened: open || path[0] === INFO ? null : text };
+    return { firings: watch.view(query).add(registration), opened: open || isInfo ? null : text };
   }
 
   /** Removes callbacks; without `query`, those of every query at `path`. Gives the texts that nobody listens to any more. */
@@ -72,8 +73,9 @@ export class Sync {
     const done = this.#writes.filter((write) => write.n <= n);
     if (done.length === 0) return [];
     this.#writes = this.#writes.filter((write) => write.n > n);
-    for (const watch of this.#watches.values()) watch.done(done);
-    return this.#refresh(done.flatMap(({ ops }) => ops));
+    const ops = done.flatMap(({ ops }) => ops);
+    for (const watch of this.#near(ops)) watch.done(done);
+    return this.#refresh(ops);
   }
 
   /** The server says: at `place` below the listener `text` stands `data`. */
@@ -130,8 +132,11 @@ export class Sync {
     return withWrites ? overlay(UNKNOWN, path, this.#writes) : UNKNOWN;
   }
 
+  /** The watches that see these places. `/.info` sees nothing, not even a write to the root. */
   #near(ops: readonly Op[]): Watch[] {
-    return [...this.#watches.values()].filter(({ path }) => ops.some(([place]) => related(place, path)));
+    return [...this.#watches.values()].filter(
+      ({ path }) => path[0] !== INFO && ops.some(([place]) => related(place, path)),
+    );
   }
 
   #refresh(ops: readonly Op[]): Firing[] {

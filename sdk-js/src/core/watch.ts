@@ -3,11 +3,10 @@
 
 import { fromJson, type Json } from './json.ts';
 import type { Node } from './node.ts';
-import { below, type Path, parsePath } from './path.ts';
-import { apply, hasChild, type Known, type Op, overlay, overlayAt, type Write } from './pending.ts';
+import { type Path, parsePath, related } from './path.ts';
+import { apply, type Known, type Op, overlay, overlayChild, type Write } from './pending.ts';
 import { isWhole, type Query, queryText } from './query.ts';
-import type { Firing } from './view.ts';
-import { View } from './view.ts';
+import { type Firing, View } from './view.ts';
 
 export class Watch {
   readonly views: Map<string, View> = new Map();
@@ -78,15 +77,32 @@ export class Watch {
   }
 
   #recompute(place: Path, writes: readonly Write[]): void {
-    if (below(this.path, place) !== null) {
+    if (!related(place, this.path)) return;
+    const key = place[this.path.length];
+    if (key === undefined || key === '.priority' || !this.#areChildrenApart(writes)) {
       this.local = overlay(this.known, this.path, writes);
       return;
     }
-    const rest = below(place, this.path);
-    if (rest === null || (rest.length > 1 && !hasChild(this.local, rest[0]!))) return;
-    const node = overlayAt(this.known, this.path, place, writes);
-    if (this.local.node.at(rest).equals(node)) return;
-    this.local = { ...this.local, node: this.local.node.with(rest, node) };
+    const child = overlayChild(this.known, this.path, key, writes);
+    if (!this.local.node.child(key).equals(child)) {
+      this.local = { ...this.local, node: this.local.node.with([key], child) };
+    }
+  }
+
+  /**
+   * Whether each child can be computed by itself, which is much cheaper in a long list with many pending writes: so it is
+   * while no write has anything to do with the node as a whole, be it that its last child may have gone in between.
+   */
+  #areChildrenApart(writes: readonly Write[]): boolean {
+    const [known, local] = [this.known.node, this.local.node];
+    let removals = 0;
+    for (const [path, node] of writes.flatMap(({ ops }) => ops)) {
+      if (!related(path, this.path)) continue;
+      const key = path[this.path.length];
+      if (key === undefined || key === '.priority') return false;
+      if (node.isEmpty) removals += 1;
+    }
+    return known.children.size > removals && local.children.size > 0 && known.priority === local.priority;
   }
 
   #show(): Firing[] {

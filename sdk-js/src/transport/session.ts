@@ -98,9 +98,7 @@ export class Session {
   /** As `stop`, for a page that is about to be gone: the browser is handed the end, and what has not arrived yet. */
   #leave(): void {
     const id = this.#id;
-    if (id !== null && typeof navigator !== 'undefined' && navigator.sendBeacon) {
-      navigator.sendBeacon(this.#to(`/${id}/close`), this.#outbox.batch() ?? '');
-    }
+    if (id !== null) globalThis.navigator?.sendBeacon?.(this.#to(`/${id}/close`), this.#outbox.batch() ?? '');
     this.#end();
     this.#posts?.abort();
   }
@@ -170,12 +168,7 @@ export class Session {
   }
 
   #drain(): void {
-    const posts = this.#posts;
-    if (posts === null || !this.#isUp || this.#draining !== null) return;
-    const draining = this.#sendAll(posts).finally(() => {
-      if (this.#draining === draining) this.#draining = null;
-    });
-    this.#draining = draining;
+    if (this.#isUp && this.#posts !== null && this.#draining === null) this.#draining = this.#sendAll(this.#posts);
   }
 
   /** Sends batch after batch, until nothing waits. */
@@ -183,9 +176,11 @@ export class Session {
     await null; // what the program still asks for in this turn shall be in the same batch
     while (this.#isUp && this.#posts === posts) {
       const batch = this.#outbox.batch();
-      if (batch === null) return;
+      if (batch === null) break;
       await this.#exchange(batch, posts.signal);
     }
+    // In the same turn as the last look into the outbox: what is added later begins a new round.
+    if (this.#posts === posts) this.#draining = null;
   }
 
   async #exchange(batch: string, signal: AbortSignal): Promise<void> {

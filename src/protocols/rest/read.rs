@@ -37,8 +37,8 @@ const KEPT_BYTES_MAX: usize = 1024 * 1024;
 const PIECE_BYTES: usize = 64 * 1024;
 /// Pieces waiting for a client. When full, the reading thread waits.
 const PIECES_WAITING_MAX: usize = 4;
-/// How long a piece may wait for a client that reads nothing, and all pieces together for one that reads slowly. Beyond:
-/// the connection is broken off, so that its snapshot does not keep the database from tidying up.
+/// How long a piece may wait for a client that reads nothing, and all pieces together for one that reads slowly.
+/// Beyond: the connection is broken off, so that its snapshot does not keep the database from tidying up.
 const PIECE_WAIT_MAX: Duration = Duration::from_mins(1);
 const SEND_MAX: Duration = Duration::from_mins(15);
 /// Large answers under way in this process. Beyond: the next one waits, within its timeout. So slow readers of large
