@@ -427,6 +427,20 @@ fn queries_filter_order_and_limit() {
 }
 
 #[test]
+fn raw_quotes_in_a_query_are_taken() {
+    let server = Server::ephemeral();
+    server.put("/d.json", r#"{"a":{"h":3},"b":{"h":"<"}}"#);
+    let mut connection = server.connect();
+    for target in [r#"/d.json?orderBy="h"&equalTo="<""#, r#"/d.json?orderBy="$key"&limitToLast=1"#] {
+        assert_eq!(seen(&connection.request("GET", target, &[], "")), (200, r#"{"b":{"h":"<"}}"#));
+        assert_eq!(connection.request("PUT", "/x.json", &[], r#""GET /?\"""#).status, 200);
+    }
+    assert_eq!(server.get("/x.json").text(), r#""GET /?\"""#);
+    let mut events = server.events(r#"/d.json?orderBy="h"&equalTo=3"#);
+    assert_eq!(events.next().data, r#"{"path":"/","data":{"a":{"h":3}}}"#);
+}
+
+#[test]
 fn uploaded_form_replaces_a_path() {
     let server = Server::ephemeral();
     let body =

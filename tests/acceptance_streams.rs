@@ -139,6 +139,8 @@ fn query_stream_keeps_its_window() {
         &[
             ("PUT", "/s/c/t.json", "1", ""),
             ("PUT", "/s/a/t.json", "\"z\"", r#"put {"path":"/a/t","data":"z"}"#),
+            ("PUT", "/s/a/.priority.json", "1", ""),
+            ("PATCH", "/s/a.json", r#"{"t":"y","u":1}"#, r#"patch {"path":"/a","data":{"t":"y","u":1}}"#),
             ("PUT", "/s/0.json", r#"{"h":0}"#, r#"patch {"path":"/","data":{"0":{"h":0},"b":null}}"#),
             ("DELETE", "/s/c.json", "", ""),
             ("DELETE", "/s/0.json", "", r#"patch {"path":"/","data":{"0":null,"b":{"h":2}}}"#),

@@ -7,6 +7,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -103,7 +104,7 @@ impl Run<'_> {
         let mut target = format!("{target}&format=export&on={}", types.join(","));
         for (name, value) in what["query"].as_object().into_iter().flatten() {
             let value = utf8_percent_encode(&value.to_string(), NON_ALPHANUMERIC).to_string();
-            target += &format!("&{name}={value}");
+            let _ = write!(target, "&{name}={value}");
         }
         self.streams.insert(what["id"].as_str().unwrap().to_owned(), self.server.events(&target));
     }

@@ -1,7 +1,7 @@
 //! Unguessable values from the operating system's generator.
 //!
-//! Asked directly: the generator of aws-lc spends 30 ms on gathering its own entropy when it is first used, which is more
-//! than all the rest of a start.
+//! Asked directly: the generator of aws-lc spends 30 ms on gathering its own entropy when it is first used, which is
+//! more than all the rest of a start.
 
 /// Fills `out` with random bytes.
 ///

@@ -108,7 +108,8 @@ impl Database {
         pending.await.unwrap_or(Err(WriteError::Unavailable))
     }
 
-    /// Puts a write into the queue; the receiver gets its outcome. Writes started one after another are done in that order.
+    /// Puts a write into the queue; the receiver gets its outcome. Writes started one after another are done in that
+    /// order.
     pub async fn start_write(
         &self,
         request: WriteRequest,
@@ -134,7 +135,8 @@ impl Database {
         self.readers.snapshot()
     }
 
-    /// The children of `path` that `query` selects, as one node; with no bounds and no limit everything, own priority included.
+    /// The children of `path` that `query` selects, as one node; with no bounds and no limit everything, own priority
+    /// included.
     pub fn window(&self, snapshot: &Snapshot, path: &Path, query: &Query) -> Result<Node, StoreError> {
         window_node(&snapshot.tree(), path, query)
     }
@@ -144,7 +146,8 @@ impl Database {
         sender.send(command).await.map_err(|_| Unavailable)
     }
 
-    /// Sends without waiting, from places that cannot wait (a dropped handle). When the queue is full, a task waits instead.
+    /// Sends without waiting, from places that cannot wait (a dropped handle). When the queue is full, a task waits
+    /// instead.
     pub(super) fn send_soon(&self, command: Command) {
         let Some(sender) = self.sender() else { return };
         if let Err(mpsc::error::TrySendError::Full(command)) = sender.try_send(command) {

@@ -122,8 +122,8 @@ impl Engine {
         opened.await.map_err(|_| DatabaseError::Stopping)?
     }
 
-    /// Opens every database that has a file, so that a damaged one is told at start and what sessions of the last process had
-    /// armed runs now.
+    /// Opens every database that has a file, so that a damaged one is told at start and what sessions of the last
+    /// process had armed runs now.
     ///
     /// # Errors
     /// The first one that cannot be opened, with what to do.

@@ -7,7 +7,8 @@ use crate::model::{Format, Key, Node, Path};
 pub struct Position<'a> {
     pub epoch: &'a str,
     pub seq: u64,
-    /// Which event of the record it is (child events only; a record may cause several), from 0, and whether it is the last.
+    /// Which event of the record it is (child events only; a record may cause several), from 0, and whether it is the
+    /// last.
     pub part: u32,
     pub is_last: bool,
 }

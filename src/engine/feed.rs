@@ -222,18 +222,18 @@ impl Feed {
             ([], _) => Ok(None),
             // Changed inside, nothing else: the deeper words of the record.
             ([_], [.., last]) if last.event_type == EventType::ChildChanged => {
+                let child = self.path.child(last.key.clone());
                 let own = |index: usize| {
-                    differs(index)
-                        && record
-                            .changes
-                            .get(index)
-                            .is_some_and(|change| change.path.starts_with(&self.path.child(last.key.clone())))
+                    let change = record.changes.get(index);
+                    differs(index) && change.is_some_and(|change| change.path.starts_with(&child))
                 };
-                if record.update && record.changes.len() > 1 {
+                // An update of several children, of which the others are not shown or not altered.
+                if record.update && record.changes.len() > 1 && !record.path.starts_with(&child) {
                     return Ok(self.put_or_patch(&changes, position));
                 }
+                let priorities = self.encoder.format() == Format::Export;
                 let mut after = |path: &Path| tree.node(path);
-                let seen = project(&self.path, record, true, &own, &mut after)?;
+                let seen = project(&self.path, record, priorities, &own, &mut after)?;
                 Ok(seen.map(|projection| self.encode_projection(&projection, position)))
             }
             _ => Ok(self.put_or_patch(&changes, position)),
@@ -308,7 +308,8 @@ impl ChildEvent {
     }
 }
 
-/// Every child there was and every child there will be, for a change at or above their parent (`below` leads down to it).
+/// Every child there was and every child there will be, for a change at or above their parent (`below` leads down to
+/// it).
 fn all_keys(window: &Window, change: &Change, below: &Path) -> Vec<Key> {
     let Value::Node(node) = &change.value else { return Vec::new() };
     let new = node.at(below).into_iter().flat_map(Node::children).map(|(key, _)| key.clone());

@@ -1,7 +1,8 @@
 //! The first events of a listener: everything there is now.
 //!
-//! Small ones are encoded at once. Large ones are written piece by piece from a read snapshot that is pinned in the writer's
-//! turn: they show exactly the state at which the listener was registered, and the writer does not wait for them.
+//! Small ones are encoded at once. Large ones are written piece by piece from a read snapshot that is pinned in the
+//! writer's turn: they show exactly the state at which the listener was registered, and the writer does not wait for
+//! them.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -25,8 +26,8 @@ const ROWS_INLINE_MAX: u64 = 500;
 const PIECE_BYTES: usize = 64 * 1024;
 /// Pieces waiting for a connection. When full, the reading thread waits.
 const PIECES_WAITING_MAX: usize = 4;
-/// How long a piece may wait for a connection that reads nothing. Beyond: the stream is closed, so that its read snapshot does
-/// not keep the database from tidying up.
+/// How long a piece may wait for a connection that reads nothing. Beyond: the stream is closed, so that its read
+/// snapshot does not keep the database from tidying up.
 const PIECE_WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Where the first events come from.

@@ -1,7 +1,7 @@
 //! What a session wants written when it ends: pending values by place.
 //!
-//! Pure. Source: Firebase realtime protocol 14.2: a later registration wins at its place and below; one below a pending value is
-//! written into that value; cancelling below a pending value splits it.
+//! Pure. Source: Firebase realtime protocol 14.2: a later registration wins at its place and below; one below a pending
+//! value is written into that value; cancelling below a pending value splits it.
 
 use std::collections::BTreeMap;
 

@@ -15,8 +15,8 @@ pub(super) enum Projection<'a> {
 
 /// What `listened` sees of `record`; `None` if it is not touched or nothing of it differs.
 ///
-/// `differs` says per change (by index) whether it altered what is listened to. `after` reads the node that now stands at an
-/// absolute path; it is asked for priority changes only, and only if `priorities` show.
+/// `differs` says per change (by index) whether it altered what is listened to. `after` reads the node that now stands
+/// at an absolute path; it is asked for priority changes only, and only if `priorities` show.
 pub(super) fn project<'a, E>(
     listened: &Path,
     record: &'a Record,

@@ -1,9 +1,9 @@
 //! Resuming a listener: what it missed, told from the log.
 //!
-//! A value listener gets each record as it would have seen it. A child listener needs to know what was there before each
-//! record, too: the log keeps what a record replaced, so the state is rolled back from now to where the client stopped, and then
-//! forward again, record by record, through the same view as live events. Where the log cannot tell (too old, another epoch, a
-//! replaced subtree too large to keep), it says so, and the client starts afresh.
+//! A value listener gets each record as it would have seen it. A child listener needs to know what was there before
+//! each record, too: the log keeps what a record replaced, so the state is rolled back from now to where the client
+//! stopped, and then forward again, record by record, through the same view as live events. Where the log cannot tell
+//! (too old, another epoch, a replaced subtree too large to keep), it says so, and the client starts afresh.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;

@@ -11,7 +11,8 @@ use crate::transport::Outbox;
 #[derive(Clone, Debug)]
 pub struct WriteRequest {
     pub write: Write,
-    /// Only if the node at the write's path has this hash (`null_etag`: nothing there). Compared within the writer's turn.
+    /// Only if the node at the write's path has this hash (`null_etag`: nothing there). Compared within the writer's
+    /// turn.
     pub if_match: Option<String>,
     /// Most rows, old and new together, that the write may touch; `None`: no limit.
     pub rows_max: Option<u64>,

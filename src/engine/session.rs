@@ -1,7 +1,7 @@
 //! A session: one client's presence, with its listeners and what it has armed.
 //!
-//! It outlives its stream by the grace period. While no stream is attached nothing is queued for it: on resume its listeners are
-//! told from the log what they missed. When it ends, for whatever reason, what it armed runs once.
+//! It outlives its stream by the grace period. While no stream is attached nothing is queued for it: on resume its
+//! listeners are told from the log what they missed. When it ends, for whatever reason, what it armed runs once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -39,8 +39,8 @@ pub struct Session {
     state: Mutex<State>,
     /// Held while something is armed and while the session ends, so that nothing is armed for a session that is over.
     order: tokio::sync::Mutex<()>,
-    /// What was answered last, for a client that repeats a request because the answer was lost. Held for a whole POST: the
-    /// requests of a session are handled in order.
+    /// What was answered last, for a client that repeats a request because the answer was lost. Held for a whole POST:
+    /// the requests of a session are handled in order.
     pub answered: tokio::sync::Mutex<Answered>,
 }
 
@@ -156,8 +156,8 @@ impl Session {
         self.database.upgrade().ok_or(SessionError::Over)
     }
 
-    /// Makes `outbox` the session's stream; an older one is closed. Listeners stay silent until [`Session::listen_again`], which is
-    /// to be called once the stream's greeting is queued.
+    /// Makes `outbox` the session's stream; an older one is closed. Listeners stay silent until
+    /// [`Session::listen_again`], which is to be called once the stream's greeting is queued.
     pub fn attach(self: &Arc<Self>, outbox: &Arc<Outbox>) -> Result<Attachment, SessionError> {
         let mut state = self.lock();
         if state.is_over {
@@ -244,7 +244,8 @@ impl Session {
         Ok(outcome)
     }
 
-    /// Queues bytes on the attached stream behind everything that was asked before. `make` is given the sequence reached.
+    /// Queues bytes on the attached stream behind everything that was asked before. `make` is given the sequence
+    /// reached.
     pub async fn notify(&self, make: impl FnOnce(u64) -> Bytes + Send + 'static) -> Result<(), SessionError> {
         let Some(outbox) = self.lock().outbox.clone() else { return Ok(()) };
         Ok(self.database()?.send(Command::Notify { outbox, make: Box::new(make) }).await?)

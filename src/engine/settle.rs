@@ -1,7 +1,7 @@
 //! From a request to a record: preconditions are checked, server values filled in.
 //!
-//! Runs in the writer's turn, against the tree before the write. What comes out is settled for good: applying it needs no clock,
-//! no chance and no other knowledge.
+//! Runs in the writer's turn, against the tree before the write. What comes out is settled for good: applying it needs
+//! no clock, no chance and no other knowledge.
 
 use super::request::{WriteError, WriteRequest};
 use crate::base::Millis;

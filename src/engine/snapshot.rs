@@ -24,8 +24,8 @@ impl Source for TreeSource<'_, '_> {
     }
 }
 
-/// The window of `query` at `path`. By key it reads what the window holds; by anything else it passes over all children once,
-/// holding no more than the window.
+/// The window of `query` at `path`. By key it reads what the window holds; by anything else it passes over all children
+/// once, holding no more than the window.
 pub(super) fn build_window(tree: &Tree<'_>, path: &Path, query: &Query) -> Result<Window, StoreError> {
     let mut window = Window::default();
     match (&query.index, query.limit) {

@@ -290,8 +290,8 @@ fn run<F: Future<Output = ()>>(test: F) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever is written: a client that applies what it is told holds what the tree holds, in the right order; and one that
-    /// resumes anywhere is told exactly the rest.
+    /// Whatever is written: a client that applies what it is told holds what the tree holds, in the right order; and
+    /// one that resumes anywhere is told exactly the rest.
     #[test]
     fn listeners_agree_with_the_tree_and_resume_exactly(
         operations in prop::collection::vec(operation(), 1..25),

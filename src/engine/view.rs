@@ -1,12 +1,12 @@
 //! What a record does to a window: children that leave, enter, move and change.
 //!
-//! The same code serves live records and the replay of old ones; both hand in a [`Source`] for what the window does not hold.
-//! It costs what was touched, not what the window holds, except where a full window loses a child and is built anew.
-//! Source: Firebase realtime protocol 10.5.
+//! The same code serves live records and the replay of old ones; both hand in a [`Source`] for what the window does not
+//! hold. It costs what was touched, not what the window holds, except where a full window loses a child and is built
+//! anew. Source: Firebase realtime protocol 10.5.
 //!
-//! Order of a record's events: removed; then added and moved together, by their new place; then changed. So a client that applies
-//! them one by one, each behind its `prevKey`, ends in the right order. (The Firebase SDKs tell all added before all moved, and
-//! a client that inserts by `prevKey` can go wrong there.)
+//! Order of a record's events: removed; then added and moved together, by their new place; then changed. So a client
+//! that applies them one by one, each behind its `prevKey`, ends in the right order. (The Firebase SDKs tell all added
+//! before all moved, and a client that inserts by `prevKey` can go wrong there.)
 
 use std::collections::{BTreeMap, BTreeSet};
 

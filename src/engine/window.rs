@@ -25,7 +25,8 @@ impl Window {
         window
     }
 
-    /// Takes a place if it is within the bounds and the limit. Gives the place that this pushed out, which may be itself.
+    /// Takes a place if it is within the bounds and the limit. Gives the place that this pushed out, which may be
+    /// itself.
     pub fn offer(&mut self, query: &Query, place: Place) -> Option<Place> {
         if !query.contains(&place) {
             return None;

@@ -1,8 +1,9 @@
-//! The one writer of a database: a thread that takes what is waiting, commits it together, answers, and tells the listeners.
+//! The one writer of a database: a thread that takes what is waiting, commits it together, answers, and tells the
+//! listeners.
 //!
-//! Group commit: everything that arrived while the last commit was being written goes into the next one, so that many writes share
-//! one fsync and a single write waits for nobody. No reply before the commit; events in the order of the log. A listener is registered between
-//! two commits, so its first snapshot and the events after it join without a gap.
+//! Group commit: everything that arrived while the last commit was being written goes into the next one, so that many
+//! writes share one fsync and a single write waits for nobody. No reply before the commit; events in the order of the
+//! log. A listener is registered between two commits, so its first snapshot and the events after it join without a gap.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,7 +33,8 @@ const REPLIES_HANDED_OVER_MIN: usize = 4;
 /// A pause of this length is used to tidy up.
 const TIDY_AFTER: Duration = Duration::from_millis(100);
 
-/// What the writer is asked. A reply that is dropped means: the disk failed or the database is closing, and it was not done.
+/// What the writer is asked. A reply that is dropped means: the disk failed or the database is closing, and it was not
+/// done.
 pub(super) enum Command {
     Write {
         request: WriteRequest,
@@ -181,7 +183,8 @@ impl Writer {
         }
     }
 
-    /// Many replies are sent from the runtime's own threads: waking a task from there costs less, and this thread goes on.
+    /// Many replies are sent from the runtime's own threads: waking a task from there costs less, and this thread goes
+    /// on.
     fn send_replies(&self, replies: Vec<Box<dyn FnOnce() + Send>>) {
         let is_few = replies.len() < REPLIES_HANDED_OVER_MIN;
         let send = move || replies.into_iter().for_each(|reply| reply());
@@ -192,8 +195,8 @@ impl Writer {
         }
     }
 
-    /// Nothing of the batch was stored, and its askers are told so by their dropped replies. Views have run ahead of the tree: every
-    /// listener is closed, and its client starts again.
+    /// Nothing of the batch was stored, and its askers are told so by their dropped replies. Views have run ahead of
+    /// the tree: every listener is closed, and its client starts again.
     fn recover(&mut self, error: &StoreError) {
         tracing::error!(%error, "a commit failed: its writes are refused and all listeners start again");
         self.state.listeners.clear();

@@ -2,12 +2,14 @@
 //!
 //! A path is the concatenation of its keys' segments, so that a subtree is one range of the B-tree. A segment is
 //!
-//! - of an integer key: `02`, the value in four big-endian bytes with the sign flipped, two bytes that tell its spelling
-//!   (`5`, `05`, `-0`): characters beyond the shortest spelling, doubled, plus 1 unless it is a zero with a minus sign;
-//! - of any other key: `03`, its UTF-8 bytes with the lead bytes EE and EF raised by 10 (so that byte order is the order of
-//!   UTF-16 code units), `00`. No key holds a byte below 20.
+//! - of an integer key: `02`, the value in four big-endian bytes with the sign flipped, two bytes that tell its
+//!   spelling (`5`, `05`, `-0`): characters beyond the shortest spelling, doubled, plus 1 unless it is a zero with a
+//!   minus sign;
+//! - of any other key: `03`, its UTF-8 bytes with the lead bytes EE and EF raised by 10 (so that byte order is the
+//!   order of UTF-16 code units), `00`. No key holds a byte below 20.
 //!
-//! No segment is a prefix of another. Everything below a path begins with it and then 02 or 03, so `path FF` ends its range.
+//! No segment is a prefix of another. Everything below a path begins with it and then 02 or 03, so `path FF` ends its
+//! range.
 //!
 //! Source of the order: Firebase realtime protocol 11.3.
 

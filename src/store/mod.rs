@@ -7,10 +7,12 @@
 //! - `open`: pragmas, migrations, refusal of foreign, damaged or newer files
 //! - `writer`: batches: append to the log, apply to the tree, arm onDisconnect writes
 //! - `apply`: what a change does to the rows
-//! - `tree`: reads within a snapshot; `scan`: the moving cursor below them; `children`: neighbours, arrays, index values
+//! - `tree`: reads within a snapshot; `scan`: the moving cursor below them; `children`: neighbours, arrays, index
+//!   values
 //! - `readers`: the pool of snapshots
 //! - `log`: the log in its table, retention; `record`: records, and what they replaced, as text
-//! - `model_test`: all of it against a plain node in memory; `memory_test`: that memory does not grow with what is stored
+//! - `model_test`: all of it against a plain node in memory; `memory_test`: that memory does not grow with what is
+//!   stored
 //! - `error`: why a file could not be opened; why an operation failed
 
 mod apply;

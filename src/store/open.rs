@@ -1,7 +1,7 @@
 //! Opening a database file: refusing what is not ours, migrating what is old.
 //!
-//! Opening takes the same time whatever is stored: the file is not read through. What SQLite checks itself (header, size,
-//! schema), the ends of each table and the position are looked at; damage elsewhere shows when it is read.
+//! Opening takes the same time whatever is stored: the file is not read through. What SQLite checks itself (header,
+//! size, schema), the ends of each table and the position are looked at; damage elsewhere shows when it is read.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -98,8 +98,8 @@ pub fn open(file: &Path, options: &Options) -> Result<(Writer, Readers), OpenErr
 /// A new read-only connection to a file that a writer has opened.
 pub fn open_reader(file: &Path) -> Result<Connection, StoreError> {
     let conn = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    // Not `mmap_size`: it saves 1 us per point read and a tenth of a scan, but mapped pages count as our memory, once per
-    // connection, and a read error of the disk would be a signal that ends the process.
+    // Not `mmap_size`: it saves 1 us per point read and a tenth of a scan, but mapped pages count as our memory, once
+    // per connection, and a read error of the disk would be a signal that ends the process.
     conn.execute_batch(&format!("PRAGMA cache_size = -{READER_CACHE_KB}"))?;
     Ok(conn)
 }
@@ -126,7 +126,8 @@ fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let conn = Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.busy_timeout(LOCK_WAIT)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    // Else SQLite prepares a statement anew whenever a range is bound to other values, to weigh them against its statistics.
+    // Else SQLite prepares a statement anew whenever a range is bound to other values, to weigh them against its
+    // statistics.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(conn)
 }

@@ -1,7 +1,7 @@
 //! Reads of the tree, all within one snapshot.
 //!
-//! Rows come in key order, so a subtree streams from disk as steps of a walk: a stack of open inner nodes is all that is
-//! kept. Whatever is made of it (JSON, a hash, a node) never needs the whole.
+//! Rows come in key order, so a subtree streams from disk as steps of a walk: a stack of open inner nodes is all that
+//! is kept. Whatever is made of it (JSON, a hash, a node) never needs the whole.
 
 use std::ops::ControlFlow;
 
@@ -28,7 +28,8 @@ impl Tree<'_> {
         log::newest(self.conn).map(|newest| newest.seq)
     }
 
-    /// Walks everything at and below `path` in key order, until `visit` breaks. Nothing is visited where there is no data.
+    /// Walks everything at and below `path` in key order, until `visit` breaks. Nothing is visited where there is no
+    /// data.
     ///
     /// `array_len` is filled in. Memory: one row, and the path to it.
     pub fn walk(&self, path: &Path, visit: &mut dyn FnMut(Step<'_>) -> ControlFlow<()>) -> Result<(), StoreError> {

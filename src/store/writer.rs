@@ -1,7 +1,7 @@
 //! The one writer of a database file.
 //!
-//! Records come in batches; a batch is committed whole and is on disk then, or it leaves no trace. The record, the rows it
-//! changes and the onDisconnect writes it arms share the transaction.
+//! Records come in batches; a batch is committed whole and is on disk then, or it leaves no trace. The record, the rows
+//! it changes and the onDisconnect writes it arms share the transaction.
 
 use std::fs::{self, File};
 use std::path::{Path as FilePath, PathBuf};
@@ -108,8 +108,8 @@ impl Writer {
 
     /// Tidies up a little: trims the log, and writes the WAL back into the file where that is worth it.
     ///
-    /// For when nothing has been asked for some 100 ms, not after each commit. Takes milliseconds, or a few tens of them
-    /// when there is a WAL to write back. Gives whether there is more to do: then call it again.
+    /// For when nothing has been asked for some 100 ms, not after each commit. Takes milliseconds, or a few tens of
+    /// them when there is a WAL to write back. Gives whether there is more to do: then call it again.
     pub fn idle(&mut self) -> bool {
         if self.is_tidy {
             return false;

@@ -13,11 +13,12 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -27,6 +28,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::body::Body;
+use super::request_line::encode_quotes;
 use super::socket::{linger, tune};
 use super::stream::{self, EventStream};
 use crate::base::limits::{DRAIN_SECONDS, HEAD_BYTES_MAX, HEAD_SECONDS};
@@ -77,9 +79,13 @@ where
     let takeover = Arc::new(Takeover::default());
     let service = service_fn(|request| {
         let (reply, takeover) = (handler(request), Arc::clone(&takeover));
+        takeover.is_handling.store(true, Ordering::Relaxed);
         Box::pin(async move {
             match reply.await {
-                Reply::Http(response) => Ok::<_, Infallible>(response),
+                Reply::Http(response) => {
+                    takeover.is_handling.store(false, Ordering::Relaxed);
+                    Ok::<_, Infallible>(response)
+                }
                 Reply::Stream(stream) => {
                     takeover.offer(stream);
                     pending().await
@@ -87,7 +93,7 @@ where
             }
         })
     });
-    let io = Watched { io: TokioIo::new(socket), takeover: Arc::clone(&takeover) };
+    let io = Watched { io: TokioIo::new(socket), takeover: Arc::clone(&takeover), encoded: Bytes::new() };
     let mut connection = builder().serve_connection(io, service);
     // hyper has answered a bad request before it returns the error, and a broken connection needs no words: the error
     // is the peer's business alone.
@@ -111,6 +117,8 @@ struct Takeover {
     /// hyper holds bytes that the socket did not take yet. hyper flushes whatever it has before it yields, so the last
     /// write or flush tells.
     is_writing: AtomicBool,
+    /// A request is being handled: what comes now is its body, not the beginning of another.
+    is_handling: AtomicBool,
 }
 
 impl Takeover {
@@ -142,9 +150,32 @@ impl Takeover {
 struct Watched {
     io: TokioIo<TcpStream>,
     takeover: Arc<Takeover>,
+    /// Bytes of a request that were read and changed, and not given to hyper yet.
+    encoded: Bytes,
 }
 
+/// Bytes read at once where a request may begin.
+const HEAD_READ_BYTES: usize = 4 * 1_024;
+
 impl Watched {
+    /// Reads what may be the beginning of a request: quotes in its query are encoded on the way.
+    fn poll_read_head(&mut self, context: &mut Context<'_>, mut buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        if self.encoded.is_empty() {
+            let mut space = [0; HEAD_READ_BYTES];
+            let space = space.get_mut(..buffer.remaining().min(HEAD_READ_BYTES)).unwrap_or_default();
+            let mut read = ReadBuf::new(space);
+            ready!(Pin::new(&mut self.io).poll_read(context, read.unfilled()))?;
+            let Some(encoded) = encode_quotes(read.filled()) else {
+                buffer.put_slice(read.filled());
+                return Poll::Ready(Ok(()));
+            };
+            self.encoded = Bytes::from(encoded);
+        }
+        let piece = self.encoded.split_to(self.encoded.len().min(buffer.remaining()));
+        buffer.put_slice(&piece);
+        Poll::Ready(Ok(()))
+    }
+
     fn note<T>(&self, outcome: Poll<T>) -> Poll<T> {
         self.takeover.is_writing.store(outcome.is_pending(), Ordering::Relaxed);
         outcome
@@ -157,7 +188,10 @@ impl Read for Watched {
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
+        if self.encoded.is_empty() && self.takeover.is_handling.load(Ordering::Relaxed) {
+            return Pin::new(&mut self.io).poll_read(context, buffer);
+        }
+        self.poll_read_head(context, buffer)
     }
 }
 

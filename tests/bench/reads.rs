@@ -12,8 +12,8 @@ use crate::measure::{Latencies, Pairs, Setup, Table, server};
 use crate::server_process::{cpu_since, cpu_time};
 
 /// What is read, 200 bytes with the key that is not shown.
-pub const OBJECT: &str = "{\"from\":\"user-000123\",\"seq\":12345,\"text\":\"Lorem ipsum dolor sit amet, consetetur sadipscing \
-elitr, sed diam nonumy eirmod tempor invidunt ut labore et dolore magna\",\"time\":1795197713650}";
+pub const OBJECT: &str = "{\"from\":\"user-000123\",\"seq\":12345,\"text\":\"Lorem ipsum dolor sit amet, consetetur \
+sadipscing elitr, sed diam nonumy eirmod tempor invidunt ut labore et dolore magna\",\"time\":1795197713650}";
 const CONNECTIONS: usize = 32;
 const TIME: Duration = Duration::from_secs(3);
 

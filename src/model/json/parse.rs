@@ -67,7 +67,8 @@ fn read<T>(
     let attempt = |text: &str| {
         let mut json = serde_json::Deserializer::from_str(text);
         let leaves = Cell::new(0);
-        let result = parse(&mut json, Errors { found: &found, leaves: &leaves }).and_then(|value| json.end().map(|()| value));
+        let result =
+            parse(&mut json, Errors { found: &found, leaves: &leaves }).and_then(|value| json.end().map(|()| value));
         result.map_err(|_| found.take().filter(|error| *error != DataError::BadData))
     };
     match attempt(text) {

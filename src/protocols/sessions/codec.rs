@@ -60,7 +60,8 @@ struct Written<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// Reads the body of a POST. A request that cannot be understood becomes [`Verb::Refused`]: those beside it are still done.
+/// Reads the body of a POST. A request that cannot be understood becomes [`Verb::Refused`]: those beside it are still
+/// done.
 ///
 /// # Errors
 /// The body is no JSON array of objects with a number `n`.
@@ -186,14 +187,13 @@ pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The first event of a stream. `id` only on a new session: a resumed client keeps its own position until events move it.
+/// The first event of a stream. `id` only on a new session: a resumed client keeps its own position until events move
+/// it.
 pub fn hello(session: &str, time: i64, grace_ms: u128, position: Option<(&str, u64)>) -> Vec<u8> {
     let id = position.map(|(epoch, seq)| format!("id: {epoch}-{seq}\n")).unwrap_or_default();
     let resumed = position.is_none();
-    format!(
-        "event: hello\n{id}data: {{\"session\":\"{session}\",\"time\":{time},\"grace\":{grace_ms},\"resumed\":{resumed}}}\n\n"
-    )
-    .into_bytes()
+    let data = format!(r#"{{"session":"{session}","time":{time},"grace":{grace_ms},"resumed":{resumed}}}"#);
+    format!("event: hello\n{id}data: {data}\n\n").into_bytes()
 }
 
 /// All requests up to `n` are done, and their data has come before.
@@ -322,7 +322,7 @@ mod tests {
         let position = Position { epoch: "e", seq: 7, part: 0, is_last: true };
         let mut out = Vec::new();
         encoder.encode(&Event::Put { path: &Path::root(), node: &node }, Some(&position), &mut out);
-        let expected = "event: put\nid: e-7\ndata: {\"key\":\"/a?orderBy=\\\"x\\\"\",\"path\":\"/\",\"data\":\"line\\nbreak\"}\n\n";
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        let data = r#"{"key":"/a?orderBy=\"x\"","path":"/","data":"line\nbreak"}"#;
+        assert_eq!(String::from_utf8(out).unwrap(), format!("event: put\nid: e-7\ndata: {data}\n\n"));
     }
 }

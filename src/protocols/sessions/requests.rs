@@ -1,7 +1,7 @@
 //! The requests of a POST: handled strictly in order, each done once.
 //!
-//! Writes that follow each other are put into the writer's queue one after the other and share a commit; a read waits for
-//! the writes before it. A number that was done before is not done again: its remembered reply is given.
+//! Writes that follow each other are put into the writer's queue one after the other and share a commit; a read waits
+//! for the writes before it. A number that was done before is not done again: its remembered reply is given.
 
 use std::sync::Arc;
 
@@ -53,7 +53,8 @@ async fn read(request: HttpRequest<Incoming>) -> Result<Vec<Request>, Reply> {
     }
 }
 
-/// Runs the requests on a task of its own: a client that gives up waiting does not leave them half done and unremembered.
+/// Runs the requests on a task of its own: a client that gives up waiting does not leave them half done and
+/// unremembered.
 async fn done(database: &Arc<Database>, session: &Arc<Session>, requests: Vec<Request>) -> Option<String> {
     let (database, session) = (Arc::clone(database), Arc::clone(session));
     tokio::spawn(async move { run(&database, &session, requests).await }).await.ok()
