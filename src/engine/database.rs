@@ -130,7 +130,7 @@ impl Database {
         Ok(listener)
     }
 
-    /// A read snapshot of the newest committed state, pinned now. Cheap; give it back soon.
+    /// A read snapshot, of what is committed when it is first read from. Cheap; give it back soon.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         self.readers.snapshot()
     }

@@ -94,7 +94,7 @@ impl First<'_> {
     where
         F: FnOnce(&Tree<'_>, &mut Pieces) -> Result<(), StoreError> + Send + 'static,
     {
-        let snapshot: Snapshot = self.readers.snapshot()?;
+        let snapshot: Snapshot = self.readers.snapshot()?.pinned()?;
         let (sender, receiver) = mpsc::channel(PIECES_WAITING_MAX);
         outbox.push_chunks(receiver);
         let outbox = Arc::clone(outbox);

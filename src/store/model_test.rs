@@ -187,7 +187,7 @@ fn run(ops: &[Op], paths: &[Path], other: &Key) {
     let record = Record { seq: 0, time: 0, path: Path::root(), update: false, changes: Vec::new() };
     let mut history = vec![(record, Node::Empty)];
     for op in ops {
-        let before = readers.snapshot().unwrap();
+        let before = readers.snapshot().unwrap().pinned().unwrap();
         let last = history.last().unwrap().clone();
         match op {
             Op::Commit(records) => {

@@ -26,16 +26,13 @@ impl Readers {
         Self(Arc::new(Pool { file: file.to_owned(), idle: Mutex::default() }))
     }
 
-    /// A snapshot of what is committed now. It never waits for the writer, nor the writer for it; but the WAL cannot be
-    /// reused while it lives, so it should not live long.
+    /// A snapshot of what is committed when it is first read from. It never waits for the writer, nor the writer for it;
+    /// but the WAL cannot be reused while it lives, so it should not live long.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let pooled = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let conn = pooled.map_or_else(|| open_reader(&self.0.file), Ok)?;
         let snapshot = Snapshot { conn: Some(conn), pool: Arc::clone(&self.0) };
-        let conn = snapshot.conn();
-        conn.prepare_cached("BEGIN")?.execute([])?;
-        // The first read is what takes the snapshot.
-        newest(conn)?;
+        snapshot.conn().prepare_cached("BEGIN")?.execute([])?;
         Ok(snapshot)
     }
 }
@@ -47,6 +44,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The same, of what is committed now, for one that is read from later.
+    pub fn pinned(self) -> Result<Self, StoreError> {
+        newest(self.conn())?;
+        Ok(self)
+    }
+
     pub fn tree(&self) -> Tree<'_> {
         Tree { conn: self.conn() }
     }
@@ -92,11 +95,12 @@ mod tests {
     fn snapshot_shows_what_was_committed_when_it_was_taken() {
         let mut temp = Temp::new();
         temp.write(&[("/a", "1")]);
-        let first = temp.readers.snapshot().unwrap();
+        let pinned = |temp: &Temp| temp.readers.snapshot().unwrap().pinned().unwrap();
+        let first = pinned(&temp);
         temp.write(&[("/a", "2")]);
-        let second = temp.readers.snapshot().unwrap();
+        let second = pinned(&temp);
         let batch: Batch<'_> = temp.writer.begin().unwrap();
-        let third = temp.readers.snapshot().unwrap();
+        let third = temp.readers.snapshot().unwrap().pinned().unwrap();
         drop(batch);
         let seen = |snapshot: &Snapshot| (snapshot.tree().seq().unwrap(), snapshot.tree().node(&path("/a")).unwrap());
         assert_eq!(seen(&first), (1, node("1")));

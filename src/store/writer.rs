@@ -333,7 +333,7 @@ mod tests {
         let text = format!("\"{}\"", "x".repeat(8_000_000));
         temp.write(&[("/a", &text)]);
         let wal_bytes = |temp: &Temp| fs::metadata(beside(&temp.file, "-wal")).unwrap().len();
-        let snapshot = temp.readers.snapshot().unwrap();
+        let snapshot = temp.readers.snapshot().unwrap().pinned().unwrap();
         temp.write(&[("/a", "1")]);
         assert!(!temp.writer.idle());
         assert!(wal_bytes(&temp) > IDLE_WAL_BYTES_MIN);
