@@ -163,6 +163,8 @@ impl Database {
     pub(super) async fn close(self: &Arc<Self>) {
         self.end_sessions().await;
         self.commands.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // The writer's connection is the last then, and its end writes everything back into the one file.
+        self.readers.close_idle();
         let thread = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             let joined = tokio::task::spawn_blocking(move || thread.join()).await;

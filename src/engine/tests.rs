@@ -529,3 +529,19 @@ fn stale_condition_refuses_and_tells_what_is_there() {
         assert_eq!(database.write(too_big).await, Err(WriteError::TooBig));
     });
 }
+
+#[test]
+fn closed_database_is_one_whole_file() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = engine(&directory, Duration::ZERO);
+        let database = engine.database("test").await.unwrap();
+        set(&database, "/a", "1").await;
+        assert_eq!(database.snapshot().unwrap().tree().value(&path("/a")).unwrap(), Some(Scalar::Int(1)));
+        engine.shutdown().await;
+        let files = std::fs::read_dir(directory.path()).unwrap();
+        let mut names: Vec<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        names.retain(|name| !name.ends_with(".lock"));
+        assert_eq!(names, ["test.sqlite"]);
+    });
+}

@@ -35,6 +35,11 @@ impl Readers {
         snapshot.conn().prepare_cached("BEGIN")?.execute([])?;
         Ok(snapshot)
     }
+
+    /// Closes the connections that wait for use. The last connection to a file, closed, leaves it whole and without a WAL.
+    pub fn close_idle(&self) {
+        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 /// What was committed when it was taken. Goes back to the pool when dropped.
