@@ -5,8 +5,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use eventsource_stream::{EventStream, EventStreamError};
-use futures_util::{Stream, StreamExt};
 use hyper::body::{Body, Incoming};
+use tokio_stream::{Stream, StreamExt};
 
 pub use eventsource_stream::Event;
 

@@ -5,17 +5,14 @@
 //! - `parse`: text of clients into drafts
 //! - `draft_text`: drafts as text that is kept, and back
 //! - `write`: steps of a walk into text
-//! - `pretty`: the layout of `print=pretty` and of error bodies
 
 mod draft_text;
 mod parse;
-mod pretty;
 mod write;
 
 use std::fmt;
 
 pub use self::parse::{parse_priority, parse_update};
-pub use self::pretty::pretty;
 pub use self::write::JsonWriter;
 use super::Path;
 use crate::base::limits::{DEPTH_MAX, STRING_BYTES_MAX};

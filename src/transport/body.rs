@@ -12,7 +12,6 @@ use std::time::Duration;
 use async_compression::Level;
 use async_compression::tokio::bufread::{GzipDecoder, GzipEncoder};
 use bytes::{Bytes, BytesMut};
-use futures_util::Stream;
 use http_body_util::BodyExt;
 use hyper::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -20,6 +19,7 @@ use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_T
 use tokio::io::AsyncReadExt;
 use tokio::task::yield_now;
 use tokio::time::timeout;
+use tokio_stream::Stream;
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::outbox::Chunks;
