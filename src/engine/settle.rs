@@ -5,6 +5,7 @@
 
 use super::request::{WriteError, WriteRequest};
 use crate::base::Millis;
+use crate::base::limits::CONDITION_ROWS_MAX;
 use crate::model::{Change, Draft, Path, Record, Slot, Value, WriteOp, hash};
 use crate::store::{StoreError, Tree};
 
@@ -68,6 +69,10 @@ pub(super) fn settle_one(tree: &Tree<'_>, path: Path, draft: Draft, time: Millis
 }
 
 fn compare(tree: &Tree<'_>, path: &Path, expected: &str) -> Result<(), Refusal> {
+    if tree.rows(path, CONDITION_ROWS_MAX + 1)? > CONDITION_ROWS_MAX {
+        let text = format!("a conditional write may cover at most {CONDITION_ROWS_MAX} values: choose a deeper path");
+        return Err(Refusal::Client(WriteError::Invalid(text)));
+    }
     let current = tree.hash(path)?;
     let etag = hash::etag(&current);
     if etag == expected {

@@ -3,6 +3,7 @@
 //! Writes that follow each other are put into the writer's queue one after the other and share a commit; a read waits
 //! for the writes before it. A number that was done before is not done again: its remembered reply is given.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
@@ -13,9 +14,14 @@ use super::codec::{self, Request, SessionEncoder, Verb};
 use super::error;
 use crate::base::limits::{OUTBOX_BYTES_MAX, SESSION_REQUEST_BYTES_MAX, SESSION_REQUESTS_MAX};
 use crate::engine::{Arm, Database, ListenRequest, Session, Shape, WriteError, WriteRequest, Written};
+use crate::model::json::JsonWriter;
 use crate::model::{Format, Path, Query, Write, hash};
 use crate::protocols::answer;
 use crate::transport::{Body, Outbox, Reply, read_body};
+
+/// Bytes of what one read gives. Beyond: an error; listen instead, which streams.
+const REPLY_BYTES_MAX: usize = SESSION_REQUEST_BYTES_MAX;
+const TOO_LARGE: &str = "Data requested exceeds the maximum size that can be accessed with a single request.";
 
 /// Does what a POST asks, and replies.
 pub async fn handle(database: &Arc<Database>, session: &Arc<Session>, request: HttpRequest<Incoming>) -> Reply {
@@ -71,19 +77,23 @@ async fn run(database: &Arc<Database>, session: &Arc<Session>, requests: Vec<Req
     let mut answered = session.answered.lock().await;
     let mut replies: Vec<(u64, String)> = Vec::with_capacity(requests.len());
     let mut owed: Vec<(u64, Owed)> = Vec::new();
+    let mut reads = Vec::new();
     let mut done = answered.n;
     for request in requests {
         let n = request.n;
-        if n <= done {
+        // A read may be done again: its answer, which can be large, is not remembered.
+        let is_read = matches!(request.verb, Verb::Get { .. });
+        if n <= done && !is_read {
             let remembered = answered.replies.iter().find(|(old, _)| *old == n).map(|(_, reply)| reply.clone());
             owed.push((n, Owed::Ready(remembered.unwrap_or_else(|| codec::reply_ok(n)))));
             continue;
         }
-        if matches!(request.verb, Verb::Get { .. }) {
+        if is_read {
             settle(&mut owed, &mut replies).await;
+            reads.push(n);
         }
         owed.push((n, start(database, session, request).await));
-        done = n;
+        done = done.max(n);
     }
     settle(&mut owed, &mut replies).await;
     let epoch = database.epoch().to_owned();
@@ -92,6 +102,7 @@ async fn run(database: &Arc<Database>, session: &Arc<Session>, requests: Vec<Req
     answered.n = done;
     let texts: Vec<&str> = replies.iter().map(|(_, reply)| reply.as_str()).collect();
     let body = format!("{{\"replies\":[{}]}}", texts.join(","));
+    replies.retain(|(n, _)| !reads.contains(n));
     answered.replies = replies;
     body
 }
@@ -158,8 +169,17 @@ async fn get(database: &Arc<Database>, n: u64, path: Path, query: Option<Query>)
             return Ok(codec::reply_data(n, "ok", &node.to_json(Format::Export), None));
         }
         let tree = snapshot.tree();
-        let (node, hash) = (tree.node(&path)?, tree.hash(&path)?);
-        Ok(codec::reply_data(n, "ok", &node.to_json(Format::Export), Some(hash::etag(&hash))))
+        let (mut json, mut text) = (JsonWriter::new(Format::Export), Vec::new());
+        tree.walk_objects(&path, &mut |step| {
+            json.step(step, &mut text);
+            if text.len() > REPLY_BYTES_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if text.len() > REPLY_BYTES_MAX {
+            return Ok(codec::reply_error(n, TOO_LARGE));
+        }
+        json.finish(&mut text);
+        let hash = tree.hash(&path)?;
+        Ok(codec::reply_data(n, "ok", &String::from_utf8_lossy(&text), Some(hash::etag(&hash))))
     };
     match tokio::task::spawn_blocking(read).await {
         Ok(Ok(reply)) => Ok(reply),
