@@ -14,7 +14,8 @@ pub const SESSION_REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const SESSION_REQUESTS_MAX: usize = 1_000;
 /// Leaves of one write. Beyond: refused. Each takes some 100 bytes of memory while the write is under way.
 pub const WRITE_LEAVES_MAX: usize = 5_000_000;
-/// Rows below a conditional write (`if-match`). Beyond: refused, since the writer would hash them all while others wait.
+/// Rows below a conditional write (`if-match`). Beyond: refused, since the writer would hash them all while others
+/// wait.
 pub const CONDITION_ROWS_MAX: u64 = 1_000_000;
 /// Bytes of one REST answer. Beyond: 400. Source: Firebase (256 MB).
 pub const RESPONSE_BYTES_MAX: u64 = 256 * 1024 * 1024;

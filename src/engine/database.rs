@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::databases::DatabaseError;
+use super::error::DatabaseError;
 use super::request::{ListenRequest, Unavailable, WriteError, WriteRequest, Written};
 use super::session::Sessions;
 use super::snapshot::window_node;

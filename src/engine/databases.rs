@@ -1,7 +1,6 @@
 //! All databases of one process: opened by name at first use.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,9 +8,10 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::database::Database;
+use super::error::DatabaseError;
 use crate::base::Clock;
 use crate::base::limits::DATABASES_MAX;
-use crate::store::{self, OpenError, StoreError};
+use crate::store;
 
 /// How databases are opened.
 #[derive(Clone, Debug)]
@@ -28,54 +28,6 @@ pub struct EngineConfig {
 pub struct Engine {
     config: EngineConfig,
     open: Mutex<HashMap<String, Arc<OnceCell<Arc<Database>>>>>,
-}
-
-/// Why a database cannot be had.
-#[derive(Debug)]
-pub enum DatabaseError {
-    /// The name has other characters than `a-z 0-9 _ -`, or is longer than 100.
-    Name(String),
-    /// More than [`DATABASES_MAX`] would be open.
-    TooMany,
-    Open(OpenError),
-    Store(StoreError),
-    /// The system gives no thread for its writer.
-    Thread(std::io::Error),
-    /// The process is stopping.
-    Stopping,
-}
-
-impl fmt::Display for DatabaseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(name) => write!(f, "{name:?} is no database name (a-z, 0-9, _ and -, at most 100)"),
-            Self::TooMany => write!(f, "more than {DATABASES_MAX} databases would be open"),
-            Self::Open(error) => error.fmt(f),
-            Self::Store(error) => error.fmt(f),
-            Self::Thread(error) => write!(f, "no thread for the writer: {error}"),
-            Self::Stopping => f.write_str("the server is stopping"),
-        }
-    }
-}
-
-impl std::error::Error for DatabaseError {}
-
-impl From<OpenError> for DatabaseError {
-    fn from(error: OpenError) -> Self {
-        Self::Open(error)
-    }
-}
-
-impl From<StoreError> for DatabaseError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<std::io::Error> for DatabaseError {
-    fn from(error: std::io::Error) -> Self {
-        Self::Thread(error)
-    }
 }
 
 impl Engine {

@@ -3,16 +3,17 @@
 //! Knows nothing of HTTP, frames or JSON envelopes; protocols hand in an [`Encoder`] and get bytes delivered in order.
 //!
 //! - `databases`: opens databases by name, closes them
-//! - `database`: the front of one database; `writer`: its one writer, a thread
+//! - `database`: the front of one database; `writer`: its one writer, a thread; `state`: what that does within a batch
 //! - `request`: what may be asked of the writer, and what it answers
 //! - `settle`: server values, push ids and preconditions become a record
 //! - `feed`: listeners that want the same events share one feed; `listeners`: feeds by path
 //! - `view`, `window`: ordered views for queries and child events; `replay`: resuming them from the log
 //! - `session`: presence; `on_disconnect`: what runs when it ends
-//! - `event`: what listeners are told
+//! - `event`: what listeners are told; `error`: why a database cannot be had
 
 mod database;
 mod databases;
+mod error;
 pub mod event;
 mod feed;
 mod first;
@@ -25,6 +26,7 @@ mod rows;
 mod session;
 mod settle;
 mod snapshot;
+mod state;
 mod view;
 mod window;
 mod writer;
@@ -33,7 +35,8 @@ mod writer;
 mod tests;
 
 pub use database::{Database, Listener};
-pub use databases::{DatabaseError, Engine, EngineConfig};
+pub use databases::{Engine, EngineConfig};
+pub use error::DatabaseError;
 pub use event::{Encoder, Event, EventType, EventTypes, Position};
 pub use request::{Arm, ListenRequest, Resume, Shape, Unavailable, WriteError, WriteRequest, Written};
 pub use session::{Attachment, Session, SessionError};

@@ -5,7 +5,6 @@
 //! writes share one fsync and a single write waits for nobody. No reply before the commit; events in the order of the
 //! log. A listener is registered between two commits, so its first snapshot and the events after it join without a gap.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,14 +16,12 @@ use tokio::time::timeout;
 use super::event::Event;
 use super::first::First;
 use super::listeners::Listeners;
-use super::on_disconnect::Pending;
 use super::replay::{Replay, replay};
 use super::request::{Arm, ListenRequest, Shape, WriteError, WriteRequest, Written};
-use super::settle::{Refusal, settle, settle_one};
-use crate::base::limits::{BATCH_OPERATIONS_MAX, SESSION_ARMED_MAX};
-use crate::base::{Clock, Millis};
-use crate::model::{Draft, Path, Record, hash};
-use crate::store::{self, Batch, Readers, StoreError};
+use super::state::{Outgoing, State, load_armed};
+use crate::base::Clock;
+use crate::base::limits::BATCH_OPERATIONS_MAX;
+use crate::store::{self, Readers, StoreError, Tree};
 use crate::transport::Outbox;
 
 /// Replies from which on it pays to hand them to the runtime.
@@ -85,26 +82,6 @@ pub(super) struct Writer {
     /// Nothing was asked since the store last tidied up: an idle database does nothing at all.
     is_tidy: bool,
     state: State,
-}
-
-/// What the writer knows beside the tree.
-struct State {
-    listeners: Listeners,
-    /// Armed onDisconnect writes by session; the rows in the store say the same.
-    armed: HashMap<Arc<str>, Pending>,
-    clock: Clock,
-    epoch: String,
-    seq: u64,
-    /// Time of the newest record: the next one is never earlier, also after a restart with a clock that was set back.
-    time: Millis,
-}
-
-/// What a batch will send once it is on disk.
-#[derive(Default)]
-struct Outgoing {
-    replies: Vec<Box<dyn FnOnce() + Send>>,
-    /// Encoded events by feed.
-    events: Vec<(u64, Bytes)>,
 }
 
 impl Writer {
@@ -233,13 +210,7 @@ impl Writer {
         let tree = self.store.tree();
         let number = self.state.listeners.add(id, request, &tree)?;
         let Some(feed) = self.state.listeners.feed(number) else { return Ok(self.state.seq) };
-        let first = First {
-            tree: &tree,
-            readers: &self.readers,
-            runtime: &self.runtime,
-            epoch: &self.state.epoch,
-            seq: self.state.seq,
-        };
+        let first = self.first(&tree);
         let outcome = match &request.resume {
             None => first.send(feed, &request.outbox),
             Some(resume) => match replay(feed, &tree, &self.state.epoch, resume) {
@@ -262,15 +233,14 @@ impl Writer {
         outcome.map(|()| self.state.seq)
     }
 
-    fn refresh(&mut self, ids: &[u64]) -> Result<(), StoreError> {
+    fn first<'a>(&'a self, tree: &'a Tree<'a>) -> First<'a> {
+        let State { epoch, seq, .. } = &self.state;
+        First { tree, readers: &self.readers, runtime: &self.runtime, epoch, seq: *seq }
+    }
+
+    fn refresh(&self, ids: &[u64]) -> Result<(), StoreError> {
         let tree = self.store.tree();
-        let first = First {
-            tree: &tree,
-            readers: &self.readers,
-            runtime: &self.runtime,
-            epoch: &self.state.epoch,
-            seq: self.state.seq,
-        };
+        let first = self.first(&tree);
         for (feed, outbox) in ids.iter().filter_map(|id| self.state.listeners.of_listener(*id)) {
             outbox.reopen();
             first.send(feed, &outbox)?;
@@ -293,153 +263,5 @@ impl Writer {
             self.state.end(&mut batch, &session, &mut outgoing)?;
         }
         batch.commit()
-    }
-}
-
-fn load_armed(store: &store::Writer) -> Result<HashMap<Arc<str>, Pending>, StoreError> {
-    let mut armed: HashMap<Arc<str>, Pending> = HashMap::new();
-    for row in store.armed()? {
-        match Draft::from_text(&row.draft) {
-            Ok(draft) => armed.entry(row.session.into()).or_default().restore(row.path, draft),
-            Err(error) => {
-                tracing::error!(%error, path = %row.path, "an armed onDisconnect write cannot be read; skipped");
-            }
-        }
-    }
-    Ok(armed)
-}
-
-impl State {
-    fn apply_all(
-        &mut self,
-        store: &mut store::Writer,
-        commands: Vec<Command>,
-        outgoing: &mut Outgoing,
-    ) -> Result<(), StoreError> {
-        let mut batch = store.begin()?;
-        for command in commands {
-            match command {
-                Command::Write { request, reply } => {
-                    let answer = self.write(&mut batch, request, outgoing)?;
-                    outgoing.reply(reply, answer);
-                }
-                Command::Arm { session, arm, reply } => {
-                    let answer = self.arm(&mut batch, &session, arm)?;
-                    outgoing.reply(reply, answer);
-                }
-                Command::End { session, reply } => {
-                    self.end(&mut batch, &session, outgoing)?;
-                    outgoing.reply(reply, ());
-                }
-                _ => {}
-            }
-        }
-        batch.commit()
-    }
-
-    fn write(
-        &mut self,
-        batch: &mut Batch<'_>,
-        request: WriteRequest,
-        outgoing: &mut Outgoing,
-    ) -> Result<Result<Written, WriteError>, StoreError> {
-        let want_etag = request.want_etag;
-        let path = want_etag.then(|| request.write.path.clone());
-        let record = match settle(&batch.tree(), request, self.seq + 1, self.now()) {
-            Ok(record) => record,
-            Err(Refusal::Client(error)) => return Ok(Err(error)),
-            Err(Refusal::Store(error)) => return Err(error),
-        };
-        self.append(batch, &record, outgoing)?;
-        let etag = match path {
-            Some(path) => Some(hash::etag(&batch.tree().hash(&path)?).to_owned()),
-            None => None,
-        };
-        Ok(Ok(Written { seq: record.seq, changes: record.changes, etag }))
-    }
-
-    /// Appends and applies a record, and encodes what listeners will be told of it.
-    fn append(&mut self, batch: &mut Batch<'_>, record: &Record, outgoing: &mut Outgoing) -> Result<(), StoreError> {
-        let touched = self.listeners.touched(record);
-        let mut prepared = Vec::with_capacity(touched.len());
-        for number in touched {
-            if let Some(feed) = self.listeners.feed(number) {
-                prepared.push((number, feed.prepare(&batch.tree(), record)?));
-            }
-        }
-        let applied = batch.append(record)?;
-        self.seq = record.seq;
-        self.time = record.time;
-        for (number, prepared) in prepared {
-            if let Some(feed) = self.listeners.feed_mut(number)
-                && let Some(bytes) = feed.events(&batch.tree(), record, prepared, &applied, &self.epoch)?
-            {
-                outgoing.events.push((number, bytes));
-            }
-        }
-        Ok(())
-    }
-
-    fn arm(
-        &mut self,
-        batch: &mut Batch<'_>,
-        session: &Arc<str>,
-        arm: Arm,
-    ) -> Result<Result<(), WriteError>, StoreError> {
-        let pending = self.armed.entry(Arc::clone(session)).or_default();
-        let changes = match arm {
-            Arm::Cancel(path) => vec![pending.cancel(&path)],
-            Arm::Set(places) => {
-                if pending.len() + places.len() > SESSION_ARMED_MAX {
-                    let text = format!("a session can arm at most {SESSION_ARMED_MAX} onDisconnect places");
-                    return Ok(Err(WriteError::Invalid(text)));
-                }
-                places.into_iter().map(|(path, draft)| pending.set(&path, draft)).collect()
-            }
-        };
-        for change in changes {
-            for path in &change.gone {
-                batch.disarm(session, path)?;
-            }
-            for path in &change.stored {
-                if let Some(draft) = pending.get(path) {
-                    batch.arm(session, path, &draft.to_text())?;
-                }
-            }
-        }
-        if pending.is_empty() {
-            self.armed.remove(session);
-        }
-        Ok(Ok(()))
-    }
-
-    /// Runs what a session has armed as one atomic write, in the same commit in which it is forgotten: exactly once.
-    fn end(&mut self, batch: &mut Batch<'_>, session: &Arc<str>, outgoing: &mut Outgoing) -> Result<(), StoreError> {
-        let Some(pending) = self.armed.remove(session) else { return Ok(()) };
-        batch.disarm_all(session)?;
-        let time = self.now();
-        let mut changes = Vec::with_capacity(pending.len());
-        for (path, draft) in pending.into_places() {
-            changes.push(settle_one(&batch.tree(), path, draft, time)?);
-        }
-        let update = changes.len() != 1;
-        let path = changes.iter().map(|change| change.path.clone()).reduce(|a, b| common(&a, &b)).unwrap_or_default();
-        self.append(batch, &Record { seq: self.seq + 1, time, path, update, changes }, outgoing)
-    }
-
-    fn now(&self) -> Millis {
-        self.clock.now().max(self.time)
-    }
-}
-
-/// The deepest path above both.
-fn common(a: &Path, b: &Path) -> Path {
-    Path::from_keys(a.keys().iter().zip(b.keys()).take_while(|(x, y)| x == y).map(|(x, _)| x.clone()).collect())
-}
-
-impl Outgoing {
-    fn reply<T: Send + 'static>(&mut self, reply: oneshot::Sender<T>, answer: T) {
-        // The asker may have gone away; the write stands all the same.
-        self.replies.push(Box::new(move || drop(reply.send(answer))));
     }
 }

@@ -26,8 +26,8 @@ impl Readers {
         Self(Arc::new(Pool { file: file.to_owned(), idle: Mutex::default() }))
     }
 
-    /// A snapshot of what is committed when it is first read from. It never waits for the writer, nor the writer for it;
-    /// but the WAL cannot be reused while it lives, so it should not live long.
+    /// A snapshot of what is committed when it is first read from. It never waits for the writer, nor the writer for
+    /// it; but the WAL cannot be reused while it lives, so it should not live long.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let pooled = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let conn = pooled.map_or_else(|| open_reader(&self.0.file), Ok)?;
@@ -36,7 +36,8 @@ impl Readers {
         Ok(snapshot)
     }
 
-    /// Closes the connections that wait for use. The last connection to a file, closed, leaves it whole and without a WAL.
+    /// Closes the connections that wait for use. The last connection to a file, closed, leaves it whole and without a
+    /// WAL.
     pub fn close_idle(&self) {
         self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

@@ -2,9 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::measure::Load;
+use crate::server_process::{cpu_since, cpu_time};
 
 /// A keep-alive connection.
 pub struct Client {
@@ -89,6 +94,38 @@ impl Client {
             _ => Ok(()),
         }
     }
+}
+
+/// `connections` clients, each of which sends its next request when the last one is answered.
+///
+/// `request` makes them, from the number of the connection and of the request.
+pub async fn closed_loop(
+    address: SocketAddr,
+    process: u32,
+    connections: usize,
+    time: Duration,
+    request: fn(usize, usize) -> String,
+) -> Load {
+    let mut clients = Vec::new();
+    for _ in 0..connections {
+        clients.push(Client::connect(address).await.unwrap());
+    }
+    let (start, cpu_start) = (Instant::now(), cpu_time(process));
+    let mut tasks = JoinSet::new();
+    for (number, mut client) in clients.into_iter().enumerate() {
+        tasks.spawn(async move {
+            let mut latencies = Vec::new();
+            while start.elapsed() < time {
+                let text = request(number, latencies.len());
+                let asked = Instant::now();
+                client.ask(text.as_bytes()).await.unwrap();
+                latencies.push(asked.elapsed().as_micros() as u32);
+            }
+            latencies
+        });
+    }
+    let latencies = tasks.join_all().await.concat();
+    Load::new(latencies, start.elapsed(), cpu_since(process, cpu_start))
 }
 
 struct Head {

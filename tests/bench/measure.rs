@@ -40,6 +40,22 @@ pub fn server(data: &Path) -> Launch {
     Launch::new(env!("CARGO_BIN_EXE_beaconfire"), data).flags(&["--durability", "full"])
 }
 
+/// What a load of many small operations came to.
+pub struct Load {
+    pub per_second: f64,
+    /// Of the process that served it, per operation.
+    pub cpu_micros: f64,
+    /// In microseconds, one for each operation.
+    pub latencies: Vec<u32>,
+}
+
+impl Load {
+    pub fn new(latencies: Vec<u32>, time: Duration, cpu: Duration) -> Self {
+        let count = latencies.len() as f64;
+        Self { per_second: count / time.as_secs_f64(), cpu_micros: cpu.as_secs_f64() * 1e6 / count, latencies }
+    }
+}
+
 /// The same quantity of all rounds, server and floor.
 #[derive(Default)]
 pub struct Pairs {

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use crate::measure::Load;
+use crate::server_process::{cpu_since, cpu_time};
+
 /// Operations in one commit, as many as the server takes.
 const BATCH_MAX: usize = 256;
 
@@ -19,12 +22,12 @@ struct Operation {
 }
 
 /// Raw group commit: `writers` threads, each with one write under way, and one that commits what is waiting.
-/// Gives acknowledged operations per second.
-pub fn group_commit(folder: &Path, writers: usize, time: Duration, object: &str) -> f64 {
+/// The CPU is that of all these threads.
+pub fn group_commit(folder: &Path, writers: usize, time: Duration, object: &str) -> Load {
     fs::create_dir_all(folder).unwrap();
     let connection = open(&folder.join("floor.sqlite"));
     let (sender, operations) = sync_channel(1_024);
-    let start = Instant::now();
+    let (start, cpu_start) = (Instant::now(), cpu_time(std::process::id()));
     let committer = thread::spawn(move || commit_all(connection, &operations));
     let writers: Vec<_> = (0..writers)
         .map(|writer| {
@@ -33,28 +36,30 @@ pub fn group_commit(folder: &Path, writers: usize, time: Duration, object: &str)
         })
         .collect();
     drop(sender);
-    let count: u64 = writers.into_iter().map(|writer| writer.join().unwrap()).sum();
+    let latencies: Vec<u32> = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
     let elapsed = start.elapsed();
     committer.join().unwrap();
-    count as f64 / elapsed.as_secs_f64()
+    Load::new(latencies, elapsed, cpu_since(std::process::id(), cpu_start))
 }
 
-fn write(sender: &SyncSender<Operation>, writer: usize, start: Instant, time: Duration, object: &str) -> u64 {
+fn write(sender: &SyncSender<Operation>, writer: usize, start: Instant, time: Duration, object: &str) -> Vec<u32> {
     let (done, is_done) = sync_channel(1);
-    let mut count = 0;
+    let mut latencies = Vec::new();
     while start.elapsed() < time {
+        let number = latencies.len() % super::writes::KEYS;
         let leaf = |name: &str| {
-            let key = format!("\u{3}w\0\u{3}{writer}\0\u{3}k{}\0\u{3}{name}\0", count % super::writes::KEYS);
+            let key = format!("\u{3}w\0\u{3}{writer}\0\u{3}k{number}\0\u{3}{name}\0");
             (key.into_bytes(), object.chars().take(30).collect())
         };
         let leaves = ["from", "seq", "text", "time"].map(leaf);
-        let record =
-            format!("{{\"v\":1,\"path\":\"/w/{writer}/k{count}\",\"changes\":[[\"/w/{writer}/k{count}\",{object}]]}}");
+        let path = format!("/w/{writer}/k{number}");
+        let record = format!("{{\"v\":1,\"path\":\"{path}\",\"changes\":[[\"{path}\",{object}]]}}");
+        let asked = Instant::now();
         sender.send(Operation { leaves, record, done: done.clone() }).unwrap();
         is_done.recv().unwrap();
-        count += 1;
+        latencies.push(asked.elapsed().as_micros() as u32);
     }
-    count
+    latencies
 }
 
 fn open(path: &Path) -> Connection {

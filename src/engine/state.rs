@@ -1,0 +1,194 @@
+//! What the writer knows beside the tree, and what each command does to it within a batch.
+//!
+//! Everything here happens before the commit: replies and events are only collected, in [`Outgoing`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::listeners::Listeners;
+use super::on_disconnect::Pending;
+use super::request::{Arm, WriteError, WriteRequest, Written};
+use super::settle::{Refusal, settle, settle_one};
+use super::writer::Command;
+use crate::base::limits::SESSION_ARMED_MAX;
+use crate::base::{Clock, Millis};
+use crate::model::{Draft, Path, Record, hash};
+use crate::store::{self, Batch, StoreError};
+
+/// What the writer knows beside the tree.
+pub(super) struct State {
+    pub listeners: Listeners,
+    /// Armed onDisconnect writes by session; the rows in the store say the same.
+    pub armed: HashMap<Arc<str>, Pending>,
+    pub clock: Clock,
+    pub epoch: String,
+    pub seq: u64,
+    /// Time of the newest record: the next one is never earlier, also after a restart with a clock that was set back.
+    pub time: Millis,
+}
+
+/// What a batch will send once it is on disk.
+#[derive(Default)]
+pub(super) struct Outgoing {
+    pub replies: Vec<Box<dyn FnOnce() + Send>>,
+    /// Encoded events by feed.
+    pub events: Vec<(u64, Bytes)>,
+}
+
+impl State {
+    /// Applies the commands and commits them.
+    pub fn apply_all(
+        &mut self,
+        store: &mut store::Writer,
+        commands: Vec<Command>,
+        outgoing: &mut Outgoing,
+    ) -> Result<(), StoreError> {
+        let mut batch = store.begin()?;
+        for command in commands {
+            match command {
+                Command::Write { request, reply } => {
+                    let answer = self.write(&mut batch, request, outgoing)?;
+                    outgoing.reply(reply, answer);
+                }
+                Command::Arm { session, arm, reply } => {
+                    let answer = self.arm(&mut batch, &session, arm)?;
+                    outgoing.reply(reply, answer);
+                }
+                Command::End { session, reply } => {
+                    self.end(&mut batch, &session, outgoing)?;
+                    outgoing.reply(reply, ());
+                }
+                _ => {}
+            }
+        }
+        batch.commit()
+    }
+
+    fn write(
+        &mut self,
+        batch: &mut Batch<'_>,
+        request: WriteRequest,
+        outgoing: &mut Outgoing,
+    ) -> Result<Result<Written, WriteError>, StoreError> {
+        let want_etag = request.want_etag;
+        let path = want_etag.then(|| request.write.path.clone());
+        let record = match settle(&batch.tree(), request, self.seq + 1, self.now()) {
+            Ok(record) => record,
+            Err(Refusal::Client(error)) => return Ok(Err(error)),
+            Err(Refusal::Store(error)) => return Err(error),
+        };
+        self.append(batch, &record, outgoing)?;
+        let etag = match path {
+            Some(path) => Some(hash::etag(&batch.tree().hash(&path)?).to_owned()),
+            None => None,
+        };
+        Ok(Ok(Written { seq: record.seq, changes: record.changes, etag }))
+    }
+
+    /// Appends and applies a record, and encodes what listeners will be told of it.
+    fn append(&mut self, batch: &mut Batch<'_>, record: &Record, outgoing: &mut Outgoing) -> Result<(), StoreError> {
+        let touched = self.listeners.touched(record);
+        let mut prepared = Vec::with_capacity(touched.len());
+        for number in touched {
+            if let Some(feed) = self.listeners.feed(number) {
+                prepared.push((number, feed.prepare(&batch.tree(), record)?));
+            }
+        }
+        let applied = batch.append(record)?;
+        self.seq = record.seq;
+        self.time = record.time;
+        for (number, prepared) in prepared {
+            if let Some(feed) = self.listeners.feed_mut(number)
+                && let Some(bytes) = feed.events(&batch.tree(), record, prepared, &applied, &self.epoch)?
+            {
+                outgoing.events.push((number, bytes));
+            }
+        }
+        Ok(())
+    }
+
+    fn arm(
+        &mut self,
+        batch: &mut Batch<'_>,
+        session: &Arc<str>,
+        arm: Arm,
+    ) -> Result<Result<(), WriteError>, StoreError> {
+        let pending = self.armed.entry(Arc::clone(session)).or_default();
+        let changes = match arm {
+            Arm::Cancel(path) => vec![pending.cancel(&path)],
+            Arm::Set(places) => {
+                if pending.len() + places.len() > SESSION_ARMED_MAX {
+                    let text = format!("a session can arm at most {SESSION_ARMED_MAX} onDisconnect places");
+                    return Ok(Err(WriteError::Invalid(text)));
+                }
+                places.into_iter().map(|(path, draft)| pending.set(&path, draft)).collect()
+            }
+        };
+        for change in changes {
+            for path in &change.gone {
+                batch.disarm(session, path)?;
+            }
+            for path in &change.stored {
+                if let Some(draft) = pending.get(path) {
+                    batch.arm(session, path, &draft.to_text())?;
+                }
+            }
+        }
+        if pending.is_empty() {
+            self.armed.remove(session);
+        }
+        Ok(Ok(()))
+    }
+
+    /// Runs what a session has armed as one atomic write, in the same commit in which it is forgotten: exactly once.
+    pub fn end(
+        &mut self,
+        batch: &mut Batch<'_>,
+        session: &Arc<str>,
+        outgoing: &mut Outgoing,
+    ) -> Result<(), StoreError> {
+        let Some(pending) = self.armed.remove(session) else { return Ok(()) };
+        batch.disarm_all(session)?;
+        let time = self.now();
+        let mut changes = Vec::with_capacity(pending.len());
+        for (path, draft) in pending.into_places() {
+            changes.push(settle_one(&batch.tree(), path, draft, time)?);
+        }
+        let update = changes.len() != 1;
+        let path = changes.iter().map(|change| change.path.clone()).reduce(|a, b| common(&a, &b)).unwrap_or_default();
+        self.append(batch, &Record { seq: self.seq + 1, time, path, update, changes }, outgoing)
+    }
+
+    fn now(&self) -> Millis {
+        self.clock.now().max(self.time)
+    }
+}
+
+/// The deepest path above both.
+fn common(a: &Path, b: &Path) -> Path {
+    Path::from_keys(a.keys().iter().zip(b.keys()).take_while(|(x, y)| x == y).map(|(x, _)| x.clone()).collect())
+}
+
+impl Outgoing {
+    fn reply<T: Send + 'static>(&mut self, reply: oneshot::Sender<T>, answer: T) {
+        // The asker may have gone away; the write stands all the same.
+        self.replies.push(Box::new(move || drop(reply.send(answer))));
+    }
+}
+
+/// What is stored of armed writes, by session.
+pub(super) fn load_armed(store: &store::Writer) -> Result<HashMap<Arc<str>, Pending>, StoreError> {
+    let mut armed: HashMap<Arc<str>, Pending> = HashMap::new();
+    for row in store.armed()? {
+        match Draft::from_text(&row.draft) {
+            Ok(draft) => armed.entry(row.session.into()).or_default().restore(row.path, draft),
+            Err(error) => {
+                tracing::error!(%error, path = %row.path, "an armed onDisconnect write cannot be read; skipped");
+            }
+        }
+    }
+    Ok(armed)
+}
