@@ -34,6 +34,10 @@ pub const SESSION_ARMED_MAX: usize = 10_000;
 /// Bytes of replaced data kept beside a log record, so that child event streams can resume. Beyond: none are kept
 /// for that record, and a stream that would have to resume across it gets a `reset`.
 pub const UNDO_BYTES_MAX: usize = 64 * 1024;
+/// Records that a listener may have missed to be told them one by one. Beyond: it starts afresh.
+pub const REPLAY_RECORDS_MAX: u64 = 10_000;
+/// Bytes of those records in the log, and of the events made of them. Beyond: it starts afresh.
+pub const REPLAY_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Open databases of one process in emulator mode. Beyond: 503 until one closes.
 pub const DATABASES_MAX: usize = 10_000;
 /// Bytes per second are not limited, but silence is: seconds a request body may pause. Beyond: 408, and the connection

@@ -7,7 +7,8 @@
 //! - `request`: what may be asked of the writer, and what it answers
 //! - `settle`: server values, push ids and preconditions become a record
 //! - `feed`: listeners that want the same events share one feed; `listeners`: feeds by path
-//! - `view`, `window`: ordered views for queries and child events; `replay`: resuming them from the log
+//! - `view`, `window`: ordered views for queries and child events; `replay`: resuming them from the log; `tail`: its
+//!   newest part, decoded
 //! - `session`: presence; `on_disconnect`: what runs when it ends
 //! - `event`: what listeners are told; `error`: why a database cannot be had
 
@@ -27,6 +28,7 @@ mod session;
 mod settle;
 mod snapshot;
 mod state;
+mod tail;
 mod view;
 mod window;
 mod writer;

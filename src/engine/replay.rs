@@ -15,14 +15,13 @@ use super::feed::Feed;
 use super::project::{project, touches};
 use super::request::{Resume, Shape};
 use super::rows::Rows;
+use super::tail::Tail;
 use super::view::{Source, Touched, advance};
 use super::window::Window;
+use crate::base::limits::REPLAY_BYTES_MAX;
 use crate::model::order::Place;
-use crate::model::{Format, Key, Node, Path, Query, Record};
+use crate::model::{Format, Key, Node, Path, Query};
 use crate::store::{LogEntry, Row, StoreError, Tree};
-
-/// Records that one resumption may go through. Beyond: a fresh start is cheaper.
-const RECORDS_MAX: usize = 10_000;
 
 /// What a resuming listener is owed.
 pub(super) enum Replay {
@@ -33,38 +32,35 @@ pub(super) enum Replay {
 }
 
 /// Tells `feed`'s events after `resume`, up to the newest record.
-pub(super) fn replay(feed: &Feed, tree: &Tree<'_>, epoch: &str, resume: &Resume) -> Result<Replay, StoreError> {
+pub(super) fn replay(
+    feed: &Feed,
+    tree: &Tree<'_>,
+    epoch: &str,
+    resume: &Resume,
+    tail: &mut Tail,
+) -> Result<Replay, StoreError> {
     let newest = tree.seq()?;
     // With a part, the record itself is still owed in part.
     let after = if resume.part.is_some() { resume.seq.saturating_sub(1) } else { resume.seq };
     if resume.epoch != epoch || resume.seq > newest || tree.log_start()? > after.saturating_add(1) {
         return Ok(Replay::Impossible);
     }
-    let Some(entries) = read(feed, tree, after)? else { return Ok(Replay::Impossible) };
-    match feed.shape {
+    let Some(entries) = tail.after(tree, after)? else { return Ok(Replay::Impossible) };
+    let concerns = |entry: &&LogEntry| entry.record.changes.iter().any(|change| touches(&feed.path, change, true));
+    let entries: Vec<&LogEntry> = entries.iter().filter(concerns).collect();
+    let replay = match feed.shape {
         Shape::Value => values(feed, tree, epoch, &entries),
-        Shape::Children(types) => children(feed, tree, epoch, types, entries, resume),
+        Shape::Children(types) => children(feed, tree, epoch, types, &entries, resume),
+    };
+    match replay? {
+        Replay::Events(events) if events.iter().map(|bytes| bytes.len() as u64).sum::<u64>() > REPLAY_BYTES_MAX => {
+            Ok(Replay::Impossible)
+        }
+        replay => Ok(replay),
     }
 }
 
-/// The records after `after` that concern the feed; `None` if there are too many in all.
-fn read(feed: &Feed, tree: &Tree<'_>, after: u64) -> Result<Option<Vec<LogEntry>>, StoreError> {
-    let mut entries = Vec::new();
-    let mut seen = 0_usize;
-    tree.log(after, &mut |entry| {
-        seen += 1;
-        if seen > RECORDS_MAX {
-            return ControlFlow::Break(());
-        }
-        if entry.record.changes.iter().any(|change| touches(&feed.path, change, true)) {
-            entries.push(entry);
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok((seen <= RECORDS_MAX).then_some(entries))
-}
-
-fn values(feed: &Feed, tree: &Tree<'_>, epoch: &str, entries: &[LogEntry]) -> Result<Replay, StoreError> {
+fn values(feed: &Feed, tree: &Tree<'_>, epoch: &str, entries: &[&LogEntry]) -> Result<Replay, StoreError> {
     if entries.is_empty() {
         return Ok(Replay::Events(Vec::new()));
     }
@@ -86,7 +82,7 @@ fn values(feed: &Feed, tree: &Tree<'_>, epoch: &str, entries: &[LogEntry]) -> Re
 
 /// One record with what it altered.
 struct Step {
-    record: Record,
+    seq: u64,
     touched: BTreeMap<Key, Touched>,
     /// The listened place's own row (a leaf's value, an inner node's priority) after the record.
     own: Option<Row>,
@@ -103,7 +99,7 @@ fn children(
     tree: &Tree<'_>,
     epoch: &str,
     types: EventTypes,
-    entries: Vec<LogEntry>,
+    entries: &[&LogEntry],
     resume: &Resume,
 ) -> Result<Replay, StoreError> {
     if entries.iter().any(|entry| entry.undo.is_none()) {
@@ -121,7 +117,7 @@ fn children(
         } else {
             None
         };
-        let seq = step.record.seq;
+        let seq = step.seq;
         let position = Position { epoch, seq, part: 0, is_last: true };
         let already = if seq == resume.seq { resume.part } else { None };
         events.extend(feed.encode_children(&told, value.as_ref(), types, &position, already));
@@ -130,20 +126,21 @@ fn children(
 }
 
 /// Goes back from now, record by record. Gives the steps in their own order, and what was there before all of them.
-fn roll_back(feed: &Feed, tree: &Tree<'_>, entries: Vec<LogEntry>) -> Result<(Vec<Step>, Before), StoreError> {
+fn roll_back(feed: &Feed, tree: &Tree<'_>, entries: &[&LogEntry]) -> Result<(Vec<Step>, Before), StoreError> {
     let mut children: HashMap<Key, Rows> = HashMap::new();
     let mut own = own_row(tree, &feed.path)?;
     let mut steps = Vec::new();
-    for entry in entries.into_iter().rev() {
+    for entry in entries.iter().rev() {
         let mut undo: BTreeMap<Key, Vec<(Path, Option<Row>)>> = BTreeMap::new();
         let own_after = own.clone();
-        for row in entry.undo.into_iter().flatten() {
+        // From last to first: a row that was touched twice ends as it was before both.
+        for row in entry.undo.iter().flatten().rev() {
             let Some(below) = row.path.strip_prefix(&feed.path) else { continue };
             match below.keys().split_first() {
                 Some((key, rest)) => {
-                    undo.entry(key.clone()).or_default().push((Path::from_keys(rest.to_vec()), row.before));
+                    undo.entry(key.clone()).or_default().push((Path::from_keys(rest.to_vec()), row.before.clone()));
                 }
-                None => own = row.before,
+                None => own.clone_from(&row.before),
             }
         }
         let mut touched = BTreeMap::new();
@@ -161,7 +158,7 @@ fn roll_back(feed: &Feed, tree: &Tree<'_>, entries: Vec<LogEntry>) -> Result<(Ve
             }
         }
         if !touched.is_empty() || own != own_after {
-            steps.push(Step { record: entry.record, touched, own: own_after });
+            steps.push(Step { seq: entry.record.seq, touched, own: own_after });
         }
     }
     steps.reverse();

@@ -389,6 +389,29 @@ fn resume_across_an_epoch_or_a_trimmed_log_is_a_reset() {
 }
 
 #[test]
+fn resume_over_more_than_its_bound_is_a_reset_and_one_within_it_is_exact() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let database = engine(&directory, Duration::ZERO).database("test").await.unwrap();
+        let shape = Shape::Children(all_types());
+        let large = format!("\"{}\"", "v".repeat(60_000));
+        for n in 0..100 {
+            set(&database, "/r/a", &large).await;
+            set(&database, "/r/b", &n.to_string()).await;
+        }
+        let resumed = async |seq: u64| {
+            let position = format!("{}-{seq}", database.epoch());
+            let mut ear = Ear::new(&database, "/r", Query::default(), shape, Some(&position)).await;
+            ear.lines(&database).await
+        };
+        assert_eq!(resumed(1).await[0], "reset");
+        // Both read the same records; the second one's lie within the first one's.
+        assert_eq!(resumed(180).await.len(), 2 * 10);
+        assert_eq!(resumed(198).await.len(), 2);
+    });
+}
+
+#[test]
 fn dropped_listener_is_told_nothing_more() {
     run(async {
         let directory = tempfile::tempdir().unwrap();

@@ -19,6 +19,7 @@ use super::listeners::Listeners;
 use super::replay::{Replay, replay};
 use super::request::{Arm, ListenRequest, Shape, WriteError, WriteRequest, Written};
 use super::state::{Outgoing, State, load_armed};
+use super::tail::Tail;
 use crate::base::Clock;
 use crate::base::limits::BATCH_OPERATIONS_MAX;
 use crate::store::{self, Readers, StoreError, Tree};
@@ -81,6 +82,8 @@ pub(super) struct Writer {
     newest: Arc<AtomicU64>,
     /// Nothing was asked since the store last tidied up: an idle database does nothing at all.
     is_tidy: bool,
+    /// Shared by clients that resume at the same time; forgotten in the next pause.
+    tail: Tail,
     state: State,
 }
 
@@ -101,7 +104,7 @@ impl Writer {
             seq: store.last_seq(),
             time: store.last_time(),
         };
-        let mut writer = Self { store, readers, runtime, newest, is_tidy: false, state };
+        let mut writer = Self { store, readers, runtime, newest, is_tidy: false, tail: Tail::default(), state };
         writer.run_left_over()?;
         writer.newest.store(writer.state.seq, Ordering::Release);
         Ok(writer)
@@ -120,10 +123,11 @@ impl Writer {
     fn receive(&mut self, commands: &mut mpsc::Receiver<Command>, waiting: &mut Vec<Command>) -> bool {
         while !self.is_tidy {
             let soon = async { timeout(TIDY_AFTER, commands.recv_many(waiting, BATCH_OPERATIONS_MAX)).await };
-            match self.runtime.block_on(soon) {
-                Ok(count) => return count > 0,
-                Err(_) => self.is_tidy = !self.store.idle(),
+            if let Ok(count) = self.runtime.block_on(soon) {
+                return count > 0;
             }
+            self.tail = Tail::default();
+            self.is_tidy = !self.store.idle();
         }
         let count = commands.blocking_recv_many(waiting, BATCH_OPERATIONS_MAX);
         self.is_tidy = false;
@@ -210,23 +214,20 @@ impl Writer {
         let tree = self.store.tree();
         let number = self.state.listeners.add(id, request, &tree)?;
         let Some(feed) = self.state.listeners.feed(number) else { return Ok(self.state.seq) };
-        let first = self.first(&tree);
-        let outcome = match &request.resume {
-            None => first.send(feed, &request.outbox),
-            Some(resume) => match replay(feed, &tree, &self.state.epoch, resume) {
-                Ok(Replay::Events(events)) => {
-                    First::send_missed(&events, &request.outbox);
-                    Ok(())
-                }
-                Ok(Replay::Impossible) => {
-                    if matches!(feed.shape, Shape::Children(_)) {
-                        request.outbox.push(feed.encode(&Event::Reset, None));
-                    }
-                    first.send(feed, &request.outbox)
-                }
-                Err(error) => Err(error),
-            },
+        let missed = match &request.resume {
+            None => Ok(None),
+            Some(resume) => replay(feed, &tree, &self.state.epoch, resume, &mut self.tail).map(Some),
         };
+        let outcome = missed.and_then(|missed| {
+            if let Some(Replay::Events(events)) = missed {
+                First::send_missed(&events, &request.outbox);
+                return Ok(());
+            }
+            if missed.is_some() && matches!(feed.shape, Shape::Children(_)) {
+                request.outbox.push(feed.encode(&Event::Reset, None));
+            }
+            self.first(&tree).send(feed, &request.outbox)
+        });
         if outcome.is_err() {
             self.state.listeners.remove(id);
         }

@@ -84,6 +84,16 @@ pub fn read(
     Ok(())
 }
 
+/// Bytes of the kept records after `after`: what all have come to, less what had come before the first of them.
+pub fn bytes_after(conn: &Connection, after: u64) -> Result<u64, StoreError> {
+    let sql = "SELECT (SELECT total FROM log ORDER BY seq DESC LIMIT 1) - (total - bytes) \
+               FROM log WHERE seq > ?1 ORDER BY seq LIMIT 1";
+    let mut statement = conn.prepare_cached(sql)?;
+    let bytes: Option<i64> =
+        statement.query_row([i64::try_from(after).unwrap_or(i64::MAX)], |row| row.get(0)).optional()?;
+    Ok(bytes.map_or(0, i64::cast_unsigned))
+}
+
 /// Drops records that `keep` wants no more: oldest first, at most `max` and about [`TRIM_BYTES_MAX`], never the newest.
 /// Ages are measured from the newest record, not from now. Gives whether there may be more to drop.
 pub fn trim(conn: &Connection, keep: &Options, newest: &Newest, max: u32) -> Result<bool, StoreError> {

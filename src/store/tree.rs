@@ -146,6 +146,11 @@ impl Tree<'_> {
         log::start(self.conn)
     }
 
+    /// Bytes of the kept records after `after`, with what they replaced.
+    pub fn log_bytes(&self, after: u64) -> Result<u64, StoreError> {
+        log::bytes_after(self.conn, after)
+    }
+
     /// Visits the records behind `after` that are still in the log, in order, until `visit` breaks.
     pub fn log(&self, after: u64, visit: &mut dyn FnMut(LogEntry) -> ControlFlow<()>) -> Result<(), StoreError> {
         log::read(self.conn, after, visit)
