@@ -34,6 +34,7 @@ CREATE TABLE on_disconnect (
 );
 
 -- epoch: drawn when the file was made; a position of another epoch means nothing here.
+-- priorities: there once a priority was stored; until then children stand in key order, and nobody need look.
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY,
     value NOT NULL

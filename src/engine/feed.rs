@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::by_key::{self, TreeSiblings};
 use super::event::{Encoder, Event, EventType, EventTypes, Position};
 use super::project::{Projection, project, touches};
 use super::request::Shape;
 use super::snapshot::{TreeSource, build_window, window_node};
 use super::view::{ChildEvent, Touched, advance};
 use super::window::Window;
-use crate::model::{Change, Format, Key, Node, Path, Query, Record, Value};
+use crate::model::{Change, Format, Index, Key, Node, Path, Query, Record, Value};
 use crate::store::{Applied, StoreError, Tree};
 use crate::transport::Outbox;
 
@@ -23,9 +24,17 @@ pub(super) struct Feed {
     pub query: Query,
     pub shape: Shape,
     pub encoder: Arc<dyn Encoder>,
-    /// Which children it holds; absent where everything below the path is told as it is.
-    pub window: Option<Window>,
+    pub held: Held,
     pub subscribers: Vec<Subscriber>,
+}
+
+/// What a feed holds of the children that it shows.
+pub(super) enum Held {
+    /// Nothing: everything below the path is told as it is.
+    Everything,
+    /// Nothing: all children, in key order, which the tree knows. None of them has a priority that would order it.
+    ByKey,
+    Window(Window),
 }
 
 pub(super) struct Subscriber {
@@ -51,9 +60,12 @@ impl Feed {
         encoder: Arc<dyn Encoder>,
         tree: &Tree<'_>,
     ) -> Result<Self, StoreError> {
-        let needs_window = matches!(shape, Shape::Children(_)) || !query.is_whole();
-        let window = if needs_window { Some(build_window(tree, &path, &query)?) } else { None };
-        Ok(Self { path, query, shape, encoder, window, subscribers: Vec::new() })
+        let held = match shape {
+            Shape::Value if query.is_whole() => Held::Everything,
+            Shape::Children(_) if query.is_whole() && is_by_key(tree, &path, &query.index)? => Held::ByKey,
+            _ => Held::Window(build_window(tree, &path, &query)?),
+        };
+        Ok(Self { path, query, shape, encoder, held, subscribers: Vec::new() })
     }
 
     /// Whether a listener with these wishes can share it.
@@ -62,12 +74,19 @@ impl Feed {
     }
 
     /// First turn, before `record` is applied to `tree`.
-    pub fn prepare(&self, tree: &Tree<'_>, record: &Record) -> Result<Prepared, StoreError> {
+    pub fn prepare(&mut self, tree: &Tree<'_>, record: &Record) -> Result<Prepared, StoreError> {
         let mut prepared = Prepared::default();
         for change in &record.changes {
             prepared.above.push(self.alters_from_above(tree, change)?);
         }
-        let Some(window) = &self.window else { return Ok(prepared) };
+        if matches!(self.held, Held::ByKey) {
+            if self.query.index == Index::Key || !by_key::gives_priority(&self.path, record) {
+                prepared.before = self.before_by_key(tree, record)?;
+                return Ok(prepared);
+            }
+            self.held = Held::Window(build_window(tree, &self.path, &self.query)?);
+        }
+        let Held::Window(window) = &self.held else { return Ok(prepared) };
         if !self.needs_before() {
             return Ok(prepared);
         }
@@ -104,14 +123,18 @@ impl Feed {
             return Ok(None);
         }
         let position = Position { epoch, seq: record.seq, part: 0, is_last: true };
-        let Some(mut window) = self.window.take() else {
-            return self.project(tree, record, &differs, &position);
+        let keys = match &self.held {
+            Held::Everything => return self.project(tree, record, &differs, &position),
+            Held::ByKey => prepared.before.keys().cloned().collect(),
+            Held::Window(window) => self.touched_keys(window, record),
         };
-        let children = self.touched_children(tree, &window, record, prepared)?;
-        let mut source = TreeSource { tree, path: &self.path };
-        let outcome = advance(&mut window, &self.query, &children, &mut source);
-        self.window = Some(window);
-        let events = outcome?;
+        let children = self.touched_children(tree, keys, record, prepared)?;
+        let events = match &mut self.held {
+            Held::Window(window) => {
+                advance(window, &self.query, &children, &mut TreeSource { tree, path: &self.path })?
+            }
+            _ => by_key::changes(&children, &TreeSiblings { tree, path: &self.path })?,
+        };
         match self.shape {
             Shape::Children(types) => self.child_events(tree, &events, types, &position),
             Shape::Value => self.window_event(tree, record, &events, &differs, &position),
@@ -119,7 +142,7 @@ impl Feed {
     }
 
     fn shows_priorities(&self) -> bool {
-        self.window.is_some() || self.encoder.format() == Format::Export
+        !matches!(self.held, Held::Everything) || self.encoder.format() == Format::Export
     }
 
     /// Child listeners that only want additions need no old data; all others compare or show it.
@@ -160,15 +183,26 @@ impl Feed {
         keys
     }
 
+    /// Old data of the touched children; empty for those that were not there.
+    fn before_by_key(&self, tree: &Tree<'_>, record: &Record) -> Result<BTreeMap<Key, Node>, StoreError> {
+        let known = self.needs_before();
+        let mut before = BTreeMap::new();
+        for key in by_key::touched_keys(tree, &self.path, record, known)? {
+            let node = if known { tree.node(&self.path.child(key.clone()))? } else { Node::Empty };
+            before.insert(key, node);
+        }
+        Ok(before)
+    }
+
     fn touched_children(
         &self,
         tree: &Tree<'_>,
-        window: &Window,
+        keys: Vec<Key>,
         record: &Record,
         mut prepared: Prepared,
     ) -> Result<BTreeMap<Key, Touched>, StoreError> {
         let mut children = BTreeMap::new();
-        for key in self.touched_keys(window, record) {
+        for key in keys {
             let after = match written_child(&self.path, &key, record) {
                 Some(node) => node.clone(),
                 None => tree.node(&self.path.child(key.clone()))?,
@@ -305,6 +339,15 @@ impl ChildEvent {
             node: &self.node,
             prev_key: self.prev_key.as_ref(),
         }
+    }
+}
+
+/// Whether the index orders the children of `path` by key alone.
+fn is_by_key(tree: &Tree<'_>, path: &Path, index: &Index) -> Result<bool, StoreError> {
+    match index {
+        Index::Key => Ok(true),
+        Index::Priority => Ok(!tree.has_child_priority(path)?),
+        Index::Value | Index::Child(_) => Ok(false),
     }
 }
 

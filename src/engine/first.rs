@@ -11,12 +11,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::event::{Encoder, Event, EventType, Position};
-use super::feed::Feed;
+use super::event::{Encoder, Event};
+use super::feed::{Feed, Held};
+use super::first_children::FirstChildren;
 use super::request::Shape;
 use super::snapshot::window_node;
+use crate::model::Path;
 use crate::model::json::JsonWriter;
-use crate::model::{Key, Node, Path};
 use crate::store::{Readers, Snapshot, StoreError, Tree};
 use crate::transport::Outbox;
 
@@ -43,27 +44,17 @@ impl First<'_> {
     /// Queues everything that `feed` holds now on `outbox`.
     pub fn send(&self, feed: &Feed, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
         let small = self.tree.rows(&feed.path, ROWS_INLINE_MAX + 1)? <= ROWS_INLINE_MAX;
-        match (feed.shape, &feed.window) {
-            (Shape::Value, window) if small || window.is_some() => {
+        match feed.shape {
+            Shape::Value if small || matches!(feed.held, Held::Window(_)) => {
                 let node = window_node(self.tree, &feed.path, &feed.query)?;
-                let bytes = feed.encode(&Event::Put { path: &Path::root(), node: &node }, None);
-                whole(bytes, outbox);
+                whole(feed.encode(&Event::Put { path: &Path::root(), node: &node }, None), outbox);
             }
-            (Shape::Value, _) => {
+            Shape::Value => {
                 let (path, encoder) = (feed.path.clone(), Arc::clone(&feed.encoder));
                 self.in_pieces(outbox, move |tree, pieces| value_pieces(tree, &path, encoder.as_ref(), pieces))?;
             }
-            (Shape::Children(types), Some(window)) => {
-                let keys: Vec<Key> = window.keys().cloned().collect();
-                let children = Children {
-                    path: feed.path.clone(),
-                    keys,
-                    value: types.contains(EventType::Value).then(|| feed.query.clone()),
-                    added: types.contains(EventType::ChildAdded),
-                    encoder: Arc::clone(&feed.encoder),
-                    epoch: self.epoch.to_owned(),
-                    seq: self.seq,
-                };
+            Shape::Children(types) => {
+                let children = FirstChildren::new(feed, types, self.epoch, self.seq);
                 if small {
                     let mut out = Vec::new();
                     children.write(self.tree, &mut |piece| {
@@ -77,7 +68,6 @@ impl First<'_> {
                     self.in_pieces(outbox, move |tree, pieces| children.write(tree, &mut |piece| pieces.add(piece)))?;
                 }
             }
-            (Shape::Children(_), None) => {}
         }
         Ok(())
     }
@@ -163,49 +153,4 @@ fn value_pieces(tree: &Tree<'_>, path: &Path, encoder: &dyn Encoder, pieces: &mu
     })?;
     pieces.piece.extend_from_slice(&after);
     Ok(())
-}
-
-/// The children of a window, each as an event.
-struct Children {
-    path: Path,
-    keys: Vec<Key>,
-    /// The query, if the whole value is wanted at the end.
-    value: Option<crate::model::Query>,
-    added: bool,
-    encoder: Arc<dyn Encoder>,
-    epoch: String,
-    seq: u64,
-}
-
-impl Children {
-    fn write(&self, tree: &Tree<'_>, out: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> Result<(), StoreError> {
-        let mut buffer = Vec::new();
-        let mut previous = None;
-        let keys = if self.added { self.keys.as_slice() } else { &[] };
-        for (index, key) in keys.iter().enumerate() {
-            let node = tree.node(&self.path.child(key.clone()))?;
-            let event =
-                Event::Child { event_type: EventType::ChildAdded, key: Some(key), node: &node, prev_key: previous };
-            let is_last = index + 1 == keys.len() && self.value.is_none();
-            self.encode(&event, is_last, &mut buffer);
-            previous = Some(key);
-            if out(&buffer).is_break() {
-                return Ok(());
-            }
-            buffer.clear();
-        }
-        if let Some(query) = &self.value {
-            let node: Node = window_node(tree, &self.path, query)?;
-            let event = Event::Child { event_type: EventType::Value, key: None, node: &node, prev_key: None };
-            self.encode(&event, true, &mut buffer);
-            let _ = out(&buffer);
-        }
-        Ok(())
-    }
-
-    /// Only the last event moves the client's position: a stream that breaks before it starts afresh.
-    fn encode(&self, event: &Event<'_>, is_last: bool, buffer: &mut Vec<u8>) {
-        let position = Position { epoch: &self.epoch, seq: self.seq, part: 0, is_last: true };
-        self.encoder.encode(event, is_last.then_some(&position), buffer);
-    }
 }

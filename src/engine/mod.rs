@@ -12,12 +12,14 @@
 //! - `session`: presence; `on_disconnect`: what runs when it ends
 //! - `event`: what listeners are told; `error`: why a database cannot be had
 
+mod by_key;
 mod database;
 mod databases;
 mod error;
 pub mod event;
 mod feed;
 mod first;
+mod first_children;
 mod listeners;
 mod on_disconnect;
 mod project;

@@ -10,8 +10,9 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
+use super::by_key::{self, PastSiblings};
 use super::event::{EventType, EventTypes, Position};
-use super::feed::Feed;
+use super::feed::{Feed, Held};
 use super::project::{project, touches};
 use super::request::{Resume, Shape};
 use super::rows::Rows;
@@ -20,7 +21,7 @@ use super::view::{Source, Touched, advance};
 use super::window::Window;
 use crate::base::limits::REPLAY_BYTES_MAX;
 use crate::model::order::Place;
-use crate::model::{Format, Key, Node, Path, Query};
+use crate::model::{Format, Index, Key, Node, Path, Query};
 use crate::store::{LogEntry, Row, StoreError, Tree};
 
 /// What a resuming listener is owed.
@@ -64,7 +65,7 @@ fn values(feed: &Feed, tree: &Tree<'_>, epoch: &str, entries: &[&LogEntry]) -> R
     if entries.is_empty() {
         return Ok(Replay::Events(Vec::new()));
     }
-    if feed.window.is_some() {
+    if matches!(feed.held, Held::Window(_)) {
         return Ok(Replay::Impossible);
     }
     let priorities = feed.encoder.format() == Format::Export;
@@ -106,6 +107,9 @@ fn children(
         return Ok(Replay::Impossible);
     }
     let (steps, before) = roll_back(feed, tree, entries)?;
+    if matches!(feed.held, Held::ByKey) && !types.contains(EventType::Value) && !orders_by_priority(feed, &steps) {
+        return by_key(feed, tree, epoch, types, steps, before, resume);
+    }
     let mut source = Past::new(feed, tree, before)?;
     let mut window = source.window(&feed.query)?;
     let mut events = Vec::new();
@@ -121,6 +125,38 @@ fn children(
         let position = Position { epoch, seq, part: 0, is_last: true };
         let already = if seq == resume.seq { resume.part } else { None };
         events.extend(feed.encode_children(&told, value.as_ref(), types, &position, already));
+    }
+    Ok(Replay::Events(events))
+}
+
+/// Whether a child had a priority on the way, although none has now.
+fn orders_by_priority(feed: &Feed, steps: &[Step]) -> bool {
+    let mut touched = steps.iter().flat_map(|step| step.touched.values());
+    feed.query.index == Index::Priority
+        && touched.any(|child| child.before.priority().is_some() || child.after.priority().is_some())
+}
+
+/// The same where children stand in key order: neither a scan nor a window.
+fn by_key(
+    feed: &Feed,
+    tree: &Tree<'_>,
+    epoch: &str,
+    types: EventTypes,
+    steps: Vec<Step>,
+    before: Before,
+    resume: &Resume,
+) -> Result<Replay, StoreError> {
+    let altered = before.children.into_iter().collect();
+    let mut siblings = PastSiblings { tree, path: &feed.path, altered };
+    let mut events = Vec::new();
+    for Step { seq, touched, .. } in steps {
+        for (key, child) in &touched {
+            siblings.altered.insert(key.clone(), child.after.clone());
+        }
+        let told = by_key::changes(&touched, &siblings)?;
+        let position = Position { epoch, seq, part: 0, is_last: true };
+        let already = if seq == resume.seq { resume.part } else { None };
+        events.extend(feed.encode_children(&told, None, types, &position, already));
     }
     Ok(Replay::Events(events))
 }

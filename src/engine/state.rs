@@ -93,7 +93,7 @@ impl State {
         let touched = self.listeners.touched(record);
         let mut prepared = Vec::with_capacity(touched.len());
         for number in touched {
-            if let Some(feed) = self.listeners.feed(number) {
+            if let Some(feed) = self.listeners.feed_mut(number) {
                 prepared.push((number, feed.prepare(&batch.tree(), record)?));
             }
         }

@@ -129,6 +129,11 @@ impl Rows<'_> {
         priority: Option<&Scalar>,
     ) -> Result<(), StoreError> {
         self.undo.note(key, before);
+        if priority.is_some() {
+            self.conn
+                .prepare_cached("INSERT OR IGNORE INTO meta (name, value) VALUES ('priorities', 1)")?
+                .execute([])?;
+        }
         // Without another index a REPLACE is one seek, whether the row is there or not.
         let mut statement = self.conn.prepare_cached("REPLACE INTO node (key, value, priority) VALUES (?1, ?2, ?3)")?;
         statement.execute((key, Cell::of(value), Cell::of(priority)))?;

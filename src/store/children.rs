@@ -42,6 +42,19 @@ impl Tree<'_> {
         key_between(self.conn, sql, above, below, |key| segment_key(child_segment(base, key)?, &mut Vec::new()))
     }
 
+    /// Whether a child of `path` has a priority. At once where no priority was ever stored, else in one pass.
+    pub fn has_child_priority(&self, path: &Path) -> Result<bool, StoreError> {
+        if !self.conn.prepare_cached("SELECT 1 FROM meta WHERE name = 'priorities'")?.exists([])? {
+            return Ok(false);
+        }
+        let mut found = false;
+        self.child_index_values(path, &Index::Priority, &mut |place| {
+            found = place.value != IndexValue::Null;
+            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(found)
+    }
+
     /// Visits the place of every child of `path` in the order of `index`, in key order (not in that of the index).
     ///
     /// One pass; what lies below a child and does not matter is skipped. Memory: one row.
