@@ -6,7 +6,7 @@
 //! - `key`, `path`: names of places and their limits; Firebase key order
 //! - `scalar`, `node`: values; a node is empty, a leaf or an inner node
 //! - `json`: JSON text into values and back, plain and export format
-//! - `query`, `order`: which children, in which order
+//! - `query`, `order`: which children, in which order; `index_rule`: which orders are kept beside the tree
 //! - `change`: writes as asked, and records as settled
 //! - `server_value`: `.sv` placeholders and how they are settled
 //! - `hash`: the node hash, which is the `ETag`
@@ -17,6 +17,7 @@
 pub(crate) mod arbitrary;
 pub mod change;
 pub mod hash;
+pub mod index_rule;
 pub mod json;
 pub mod key;
 pub mod node;
@@ -29,6 +30,7 @@ pub mod server_value;
 pub mod walk;
 
 pub use change::{Change, Draft, Record, Value, Write, WriteOp};
+pub use index_rule::{IndexRule, Segment};
 pub use json::{DataError, Format};
 pub use key::Key;
 pub use node::Node;
