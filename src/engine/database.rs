@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::DatabaseError;
-use super::request::{ListenRequest, Unavailable, WriteError, WriteRequest, Written};
+use super::request::{ListenRequest, Reply, Unavailable, WriteError, WriteRequest, Written};
 use super::session::Sessions;
 use super::snapshot::window_node;
 use super::writer::{Command, Writer};
@@ -31,7 +31,7 @@ pub struct Database {
     /// `None` once it is closing. When the queue is full, askers wait.
     commands: Mutex<Option<mpsc::Sender<Command>>>,
     newest: Arc<AtomicU64>,
-    listener_next: AtomicU64,
+    id_next: AtomicU64,
     pub(super) runtime: tokio::runtime::Handle,
     pub(super) sessions: Sessions,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -69,7 +69,7 @@ impl Database {
             readers,
             commands: Mutex::new(Some(sender)),
             newest,
-            listener_next: AtomicU64::new(1),
+            id_next: AtomicU64::new(1),
             runtime,
             sessions: Sessions::new(presence_grace),
             writer: Mutex::new(Some(thread)),
@@ -115,13 +115,13 @@ impl Database {
         request: WriteRequest,
     ) -> Result<oneshot::Receiver<Result<Written, WriteError>>, Unavailable> {
         let (reply, outcome) = oneshot::channel();
-        self.send(Command::Write { request, reply }).await?;
+        self.send(Command::Write { request, link: None, reply: Reply::Asker(reply) }).await?;
         Ok(outcome)
     }
 
     /// Registers a listener. Its first events are queued on its outbox before this returns.
     pub async fn listen(self: &Arc<Self>, request: ListenRequest) -> Result<Listener, Unavailable> {
-        let id = self.listener_next.fetch_add(1, Ordering::Relaxed);
+        let id = self.next_id();
         let (reply, outcome) = oneshot::channel();
         // Made first: should this future be dropped while it waits, the listener is taken back.
         let mut listener = Listener { id, seq: 0, database: Arc::downgrade(self) };
@@ -139,6 +139,11 @@ impl Database {
     /// included.
     pub fn window(&self, snapshot: &Snapshot, path: &Path, query: &Query) -> Result<Node, StoreError> {
         window_node(&snapshot.tree(), path, query)
+    }
+
+    /// A number for a listener or a link.
+    pub(super) fn next_id(&self) -> u64 {
+        self.id_next.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(super) async fn send(&self, command: Command) -> Result<(), Unavailable> {
@@ -162,9 +167,9 @@ impl Database {
     /// Ends all sessions (their armed writes run), then the writer. What was asked before is still done.
     pub(super) async fn close(self: &Arc<Self>) {
         self.end_sessions().await;
-        self.commands.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // The writer's connection is the last then, and its end writes everything back into the one file.
+        // Before the writer can end: its connection is to be the last, which writes everything back into the one file.
         self.readers.close_idle();
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner).take();
         let thread = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             let joined = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -192,7 +197,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Some(database) = self.database.upgrade() {
-            database.send_soon(Command::Unlisten { id: self.id });
+            database.send_soon(Command::Unlisten { id: self.id, link: None });
         }
     }
 }
