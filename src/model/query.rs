@@ -1,10 +1,14 @@
 //! Queries: which children of a node, in which order.
 //!
-//! Source: Firebase realtime protocol 10; REST reference 6. `params` reads them from REST parameters.
+//! Source: Firebase realtime protocol 10; REST reference 6. `params` reads them from REST parameters,
+//! `wire` from the query objects of the realtime protocol.
 
 mod params;
+mod wire;
 
 use std::cmp::Ordering;
+
+use serde_json::Value as Json;
 
 pub use self::params::QueryError;
 use super::key::cmp_text;
@@ -100,6 +104,30 @@ impl Index {
             }
             Self::Value => of_node(Some(child)),
             Self::Child(path) => of_node(child.at(path)),
+        }
+    }
+}
+
+impl IndexValue {
+    /// A JSON primitive as what children are compared with; `None` if it is none, or no finite number.
+    fn from_json(value: &Json) -> Option<Self> {
+        match value {
+            Json::Null => Some(Self::Null),
+            Json::Bool(value) => Some(Self::Scalar(Scalar::Bool(*value))),
+            Json::Number(number) => Scalar::from_json(number).map(Self::Scalar),
+            Json::String(text) => Some(Self::Scalar(Scalar::string(text.as_str()))),
+            Json::Array(_) | Json::Object(_) => None,
+        }
+    }
+}
+
+impl BoundKey {
+    /// Takes any text, and the names that SDKs have for the ends of all keys.
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "[MIN_NAME]" => Self::Min,
+            "[MAX_NAME]" | "[MAX_KEY]" => Self::Max,
+            _ => Self::Text(text.to_owned()),
         }
     }
 }

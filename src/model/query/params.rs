@@ -110,17 +110,6 @@ impl Bound {
     }
 }
 
-impl BoundKey {
-    /// Takes any text, and the names that SDKs have for the ends of all keys.
-    pub fn parse(text: &str) -> Self {
-        match text {
-            "[MIN_NAME]" => Self::Min,
-            "[MAX_NAME]" | "[MAX_KEY]" => Self::Max,
-            _ => Self::Text(text.to_owned()),
-        }
-    }
-}
-
 fn parse_index(text: &str) -> Option<Index> {
     let name: String = serde_json::from_str(text).ok()?;
     match name.as_str() {
@@ -140,13 +129,7 @@ fn parse_bound(text: &str) -> Option<Bound> {
         [value, Json::String(key)] => (value, Some(BoundKey::parse(key))),
         _ => return None,
     };
-    let value = match value {
-        Json::Null => IndexValue::Null,
-        Json::Bool(value) => IndexValue::Scalar(Scalar::Bool(*value)),
-        Json::Number(number) => IndexValue::Scalar(Scalar::from_json(number)?),
-        Json::String(text) => IndexValue::Scalar(Scalar::string(text.as_str())),
-        Json::Array(_) | Json::Object(_) => return None,
-    };
+    let value = IndexValue::from_json(value)?;
     Some(Bound { value, key, inclusive: true })
 }
 
