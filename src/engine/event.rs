@@ -91,4 +91,21 @@ pub trait Encoder: Send + Sync {
     /// What stands before and after the JSON text of a snapshot `put` at the root, so that a large one can be streamed.
     /// Together with the JSON they are what [`Encoder::encode`] writes for a `Put` at `/` without a position.
     fn snapshot_frame(&self) -> (Vec<u8>, Vec<u8>);
+
+    /// Where the bytes of a message depend on its length (frames, segments): what puts the text of a large snapshot
+    /// into them. `None`: its text goes out as it is.
+    fn packer(&self) -> Option<Box<dyn Packer>> {
+        None
+    }
+}
+
+/// Puts one message of any length into its frames, in bounded memory.
+///
+/// The whole text is shown to [`Packer::measure`] first, then to [`Packer::pack`], in whatever pieces.
+pub trait Packer: Send {
+    fn measure(&mut self, text: &[u8]);
+    /// Appends what is ready to `out`.
+    fn pack(&mut self, text: &[u8], out: &mut Vec<u8>);
+    /// Appends the rest.
+    fn finish(&mut self, out: &mut Vec<u8>);
 }

@@ -3,13 +3,15 @@
 //! Two turns per record: [`Feed::prepare`] before it is applied (what must be known of the old tree), [`Feed::events`]
 //! after. An event is encoded once, whatever the number of subscribers.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::by_key::{self, TreeSiblings};
-use super::event::{Encoder, Event, EventType, EventTypes, Position};
+use super::encode::{encode_children, encode_projection};
+use super::event::{Encoder, EventType, EventTypes, Position};
 use super::project::{Projection, project, touches};
 use super::request::Shape;
 use super::snapshot::{TreeSource, build_window, window_node};
@@ -23,8 +25,16 @@ pub(super) struct Feed {
     pub path: Path,
     pub query: Query,
     pub shape: Shape,
-    pub encoder: Arc<dyn Encoder>,
+    /// In which its data shows: what only the other format would show is not told.
+    pub format: Format,
     pub held: Held,
+    /// One per way of writing its events.
+    pub outlets: Vec<Outlet>,
+}
+
+/// Listeners that get the same bytes.
+pub(super) struct Outlet {
+    pub encoder: Arc<dyn Encoder>,
     pub subscribers: Vec<Subscriber>,
 }
 
@@ -40,7 +50,12 @@ pub(super) enum Held {
 pub(super) struct Subscriber {
     pub id: u64,
     pub outbox: Arc<Outbox>,
+    /// Another listener of the same client, further up, is told everything that this one would be.
+    pub is_muted: bool,
 }
+
+/// What a record makes a feed tell: bytes by outlet.
+pub(super) type Told = Vec<(usize, Bytes)>;
 
 /// What a feed must know of the tree before a record is applied.
 #[derive(Default)]
@@ -53,24 +68,38 @@ pub(super) struct Prepared {
 
 impl Feed {
     /// A feed as of the tree now.
-    pub fn new(
-        path: Path,
-        query: Query,
-        shape: Shape,
-        encoder: Arc<dyn Encoder>,
-        tree: &Tree<'_>,
-    ) -> Result<Self, StoreError> {
+    pub fn new(path: Path, query: Query, shape: Shape, format: Format, tree: &Tree<'_>) -> Result<Self, StoreError> {
         let held = match shape {
             Shape::Value if query.is_whole() => Held::Everything,
             Shape::Children(_) if query.is_whole() && is_by_key(tree, &path, &query.index)? => Held::ByKey,
             _ => Held::Window(build_window(tree, &path, &query)?),
         };
-        Ok(Self { path, query, shape, encoder, held, subscribers: Vec::new() })
+        Ok(Self { path, query, shape, format, held, outlets: Vec::new() })
     }
 
     /// Whether a listener with these wishes can share it.
-    pub fn serves(&self, query: &Query, shape: Shape, encoder: &dyn Encoder) -> bool {
-        self.shape == shape && self.query == *query && self.encoder.id() == encoder.id()
+    pub fn serves(&self, query: &Query, shape: Shape, format: Format) -> bool {
+        self.shape == shape && self.query == *query && self.format == format
+    }
+
+    /// Adds a listener to those who get the bytes of its encoder.
+    pub fn subscribe(&mut self, encoder: &Arc<dyn Encoder>, subscriber: Subscriber) {
+        match self.outlets.iter_mut().find(|outlet| outlet.encoder.id() == encoder.id()) {
+            Some(outlet) => outlet.subscribers.push(subscriber),
+            None => self.outlets.push(Outlet { encoder: Arc::clone(encoder), subscribers: vec![subscriber] }),
+        }
+    }
+
+    /// Removes a listener. Gives whether it was the last.
+    pub fn unsubscribe(&mut self, id: u64) -> bool {
+        for outlet in &mut self.outlets {
+            if let Some(at) = outlet.subscribers.iter().position(|subscriber| subscriber.id == id) {
+                outlet.subscribers.swap_remove(at);
+                break;
+            }
+        }
+        self.outlets.retain(|outlet| !outlet.subscribers.is_empty());
+        self.outlets.is_empty()
     }
 
     /// First turn, before `record` is applied to `tree`.
@@ -99,7 +128,7 @@ impl Feed {
         Ok(prepared)
     }
 
-    /// Second turn, after it was applied: the event's bytes, or nothing to tell.
+    /// Second turn, after it was applied: what is told, which may be nothing.
     pub fn events(
         &mut self,
         tree: &Tree<'_>,
@@ -107,7 +136,7 @@ impl Feed {
         mut prepared: Prepared,
         applied: &Applied,
         epoch: &str,
-    ) -> Result<Option<Bytes>, StoreError> {
+    ) -> Result<Told, StoreError> {
         let above = std::mem::take(&mut prepared.above);
         let listened = self.path.clone();
         let differs = |index: usize| match record.changes.get(index) {
@@ -120,7 +149,7 @@ impl Feed {
             .enumerate()
             .any(|(index, change)| touches(&self.path, change, self.shows_priorities()) && differs(index));
         if !touched {
-            return Ok(None);
+            return Ok(Told::new());
         }
         let position = Position { epoch, seq: record.seq, part: 0, is_last: true };
         let keys = match &self.held {
@@ -142,7 +171,7 @@ impl Feed {
     }
 
     fn shows_priorities(&self) -> bool {
-        !matches!(self.held, Held::Everything) || self.encoder.format() == Format::Export
+        !matches!(self.held, Held::Everything) || self.format == Format::Export
     }
 
     /// Child listeners that only want additions need no old data; all others compare or show it.
@@ -213,6 +242,16 @@ impl Feed {
         Ok(children)
     }
 
+    /// The same for every outlet, in its own bytes.
+    fn tell(&self, make: impl Fn(&dyn Encoder) -> Option<Bytes>) -> Told {
+        let each = self.outlets.iter().enumerate();
+        each.filter_map(|(index, outlet)| Some((index, make(outlet.encoder.as_ref())?))).collect()
+    }
+
+    fn tell_projection(&self, projection: &Projection<'_>, position: &Position<'_>) -> Told {
+        self.tell(|encoder| Some(encode_projection(encoder, projection, Some(position))))
+    }
+
     /// A value listener without a window: the record as seen from here.
     fn project(
         &self,
@@ -220,17 +259,10 @@ impl Feed {
         record: &Record,
         differs: &dyn Fn(usize) -> bool,
         position: &Position<'_>,
-    ) -> Result<Option<Bytes>, StoreError> {
+    ) -> Result<Told, StoreError> {
         let mut after = |path: &Path| tree.node(path);
         let seen = project(&self.path, record, self.shows_priorities(), differs, &mut after)?;
-        Ok(seen.map(|projection| self.encode_projection(&projection, position)))
-    }
-
-    pub fn encode_projection(&self, projection: &Projection<'_>, position: &Position<'_>) -> Bytes {
-        match projection {
-            Projection::Put { path, node } => self.encode(&Event::Put { path, node }, Some(position)),
-            Projection::Patch { path, changes } => self.encode(&Event::Patch { path, changes }, Some(position)),
-        }
+        Ok(seen.map_or_else(Told::new, |projection| self.tell_projection(&projection, position)))
     }
 
     /// A value listener with a window: what entered, left or changed, as one put or patch.
@@ -241,11 +273,11 @@ impl Feed {
         events: &[ChildEvent],
         differs: &dyn Fn(usize) -> bool,
         position: &Position<'_>,
-    ) -> Result<Option<Bytes>, StoreError> {
+    ) -> Result<Told, StoreError> {
         let at_or_above = record.changes.iter().any(|change| self.path.starts_with(&change.path));
         if at_or_above {
-            let node = window_node(tree, &self.path, &self.query)?;
-            return Ok(Some(self.encode(&Event::Put { path: &Path::root(), node: &node }, Some(position))));
+            let node = Cow::Owned(window_node(tree, &self.path, &self.query)?);
+            return Ok(self.tell_projection(&Projection::Put { path: Path::root(), node }, position));
         }
         let mut changes: Vec<(Path, Node)> = Vec::new();
         for event in events.iter().filter(|event| event.event_type != EventType::ChildMoved) {
@@ -253,7 +285,7 @@ impl Feed {
             changes.push((Path::from_keys(vec![event.key.clone()]), node));
         }
         match (changes.as_slice(), events) {
-            ([], _) => Ok(None),
+            ([], _) => Ok(Told::new()),
             // Changed inside, nothing else: the deeper words of the record.
             ([_], [.., last]) if last.event_type == EventType::ChildChanged => {
                 let child = self.path.child(last.key.clone());
@@ -263,23 +295,27 @@ impl Feed {
                 };
                 // An update of several children, of which the others are not shown or not altered.
                 if record.update && record.changes.len() > 1 && !record.path.starts_with(&child) {
-                    return Ok(self.put_or_patch(&changes, position));
+                    return Ok(self.put_or_patch(changes, position));
                 }
-                let priorities = self.encoder.format() == Format::Export;
+                let priorities = self.format == Format::Export;
                 let mut after = |path: &Path| tree.node(path);
                 let seen = project(&self.path, record, priorities, &own, &mut after)?;
-                Ok(seen.map(|projection| self.encode_projection(&projection, position)))
+                Ok(seen.map_or_else(Told::new, |projection| self.tell_projection(&projection, position)))
             }
-            _ => Ok(self.put_or_patch(&changes, position)),
+            _ => Ok(self.put_or_patch(changes, position)),
         }
     }
 
-    fn put_or_patch(&self, changes: &[(Path, Node)], position: &Position<'_>) -> Option<Bytes> {
-        match changes {
-            [] => None,
-            [(path, node)] => Some(self.encode(&Event::Put { path, node }, Some(position))),
-            several => Some(self.encode(&Event::Patch { path: &Path::root(), changes: several }, Some(position))),
-        }
+    fn put_or_patch(&self, mut changes: Vec<(Path, Node)>, position: &Position<'_>) -> Told {
+        let projection = match (changes.len(), changes.pop()) {
+            (1, Some((path, node))) => Projection::Put { path, node: Cow::Owned(node) },
+            (_, Some(last)) => {
+                changes.push(last);
+                Projection::Patch { path: Path::root(), changes }
+            }
+            (_, None) => return Told::new(),
+        };
+        self.tell_projection(&projection, position)
     }
 
     fn child_events(
@@ -288,57 +324,14 @@ impl Feed {
         events: &[ChildEvent],
         types: EventTypes,
         position: &Position<'_>,
-    ) -> Result<Option<Bytes>, StoreError> {
+    ) -> Result<Told, StoreError> {
         // Something differs here; with bounds or a limit it counts only if the window shows it.
         let value = if types.contains(EventType::Value) && (self.query.is_whole() || !events.is_empty()) {
             Some(window_node(tree, &self.path, &self.query)?)
         } else {
             None
         };
-        Ok(self.encode_children(events, value.as_ref(), types, position, None))
-    }
-
-    /// The events of one record that `types` asks for, numbered; those up to `after` (a part number) were told before.
-    pub fn encode_children(
-        &self,
-        events: &[ChildEvent],
-        value: Option<&Node>,
-        types: EventTypes,
-        position: &Position<'_>,
-        after: Option<u32>,
-    ) -> Option<Bytes> {
-        let wanted: Vec<Event<'_>> = events
-            .iter()
-            .filter(|event| types.contains(event.event_type))
-            .map(ChildEvent::borrowed)
-            .chain(value.map(|node| Event::Child { event_type: EventType::Value, key: None, node, prev_key: None }))
-            .collect();
-        let mut out = Vec::new();
-        for (part, event) in (0_u32..).zip(&wanted) {
-            if after.is_some_and(|after| part <= after) {
-                continue;
-            }
-            let is_last = part as usize + 1 == wanted.len();
-            self.encoder.encode(event, Some(&Position { part, is_last, ..*position }), &mut out);
-        }
-        (!out.is_empty()).then(|| Bytes::from(out))
-    }
-
-    pub fn encode(&self, event: &Event<'_>, position: Option<&Position<'_>>) -> Bytes {
-        let mut out = Vec::with_capacity(256);
-        self.encoder.encode(event, position, &mut out);
-        Bytes::from(out)
-    }
-}
-
-impl ChildEvent {
-    pub fn borrowed(&self) -> Event<'_> {
-        Event::Child {
-            event_type: self.event_type,
-            key: Some(&self.key),
-            node: &self.node,
-            prev_key: self.prev_key.as_ref(),
-        }
+        Ok(self.tell(|encoder| encode_children(encoder, events, value.as_ref(), types, position, None)))
     }
 }
 

@@ -11,13 +11,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::event::{Encoder, Event};
+use super::content::Content;
+use super::encode::encode;
+use super::event::{Encoder, Event, Packer};
 use super::feed::{Feed, Held};
 use super::first_children::FirstChildren;
-use super::request::Shape;
-use super::snapshot::window_node;
-use crate::model::Path;
+use super::request::{Known, Owed, ReadError, Shape};
+use crate::base::limits::RESPONSE_BYTES_MAX;
+use crate::model::hash::Hasher;
 use crate::model::json::JsonWriter;
+use crate::model::{Node, Path};
 use crate::store::{Readers, Snapshot, StoreError, Tree};
 use crate::transport::Outbox;
 
@@ -40,30 +43,42 @@ pub(super) struct First<'a> {
     pub seq: u64,
 }
 
+/// What a client is to be told of some content, once.
+pub(super) struct Telling {
+    pub encoder: Arc<dyn Encoder>,
+    /// What it holds already: nothing is sent where that is the same.
+    pub known: Option<Known>,
+    /// Sent behind the data, or in its place.
+    pub answer: Owed<Result<(), ReadError>>,
+}
+
 impl First<'_> {
     /// Queues everything that `feed` holds now on `outbox`.
-    pub fn send(&self, feed: &Feed, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
-        let small = self.tree.rows(&feed.path, ROWS_INLINE_MAX + 1)? <= ROWS_INLINE_MAX;
+    pub fn send(&self, feed: &Feed, encoder: &Arc<dyn Encoder>, outbox: &Arc<Outbox>) -> Result<(), StoreError> {
+        let encoder = Arc::clone(encoder);
         match feed.shape {
-            Shape::Value if small || matches!(feed.held, Held::Window(_)) => {
-                let node = window_node(self.tree, &feed.path, &feed.query)?;
-                whole(feed.encode(&Event::Put { path: &Path::root(), node: &node }, None), outbox);
-            }
             Shape::Value => {
-                let (path, encoder) = (feed.path.clone(), Arc::clone(&feed.encoder));
-                self.in_pieces(outbox, move |tree, pieces| value_pieces(tree, &path, encoder.as_ref(), pieces))?;
+                let content = Content::of_feed(feed);
+                if self.is_small(&content)? {
+                    let node = content.node(self.tree)?;
+                    whole(encode(encoder.as_ref(), &Event::Put { path: &Path::root(), node: &node }, None), outbox);
+                } else {
+                    self.in_pieces(outbox, move |tree, pieces| put(tree, &content, encoder.as_ref(), None, pieces))?;
+                }
             }
             Shape::Children(types) => {
-                let children = FirstChildren::new(feed, types, self.epoch, self.seq);
+                let small = match &feed.held {
+                    Held::Window(_) => self.is_small(&Content::of_feed(feed))?,
+                    _ => self.tree.rows(&feed.path, ROWS_INLINE_MAX + 1)? <= ROWS_INLINE_MAX,
+                };
+                let children = FirstChildren::new(feed, encoder, types, self.epoch, self.seq);
                 if small {
                     let mut out = Vec::new();
                     children.write(self.tree, &mut |piece| {
                         out.extend_from_slice(piece);
                         ControlFlow::Continue(())
                     })?;
-                    if !out.is_empty() {
-                        whole(Bytes::from(out), outbox);
-                    }
+                    whole(Bytes::from(out), outbox);
                 } else {
                     self.in_pieces(outbox, move |tree, pieces| children.write(tree, &mut |piece| pieces.add(piece)))?;
                 }
@@ -72,11 +87,28 @@ impl First<'_> {
         Ok(())
     }
 
+    /// Tells `content` and answers, both on the asker's outbox.
+    pub fn tell(&self, content: Content, telling: Telling) -> Result<(), StoreError> {
+        if self.is_small(&content)? {
+            let outbox = Arc::clone(telling.answer.outbox());
+            let mut out = told(&content.node(self.tree)?, &telling);
+            let (answer, bytes) = telling.answer.make(Ok(()));
+            out.extend_from_slice(&bytes);
+            whole(Bytes::from(out), &outbox);
+            answer.is_queued();
+            return Ok(());
+        }
+        let outbox = Arc::clone(telling.answer.outbox());
+        self.in_pieces(&outbox, move |tree, pieces| tell_in_pieces(tree, &content, telling, pieces))
+    }
+
+    fn is_small(&self, content: &Content) -> Result<bool, StoreError> {
+        Ok(content.rows(self.tree, ROWS_INLINE_MAX + 1)? <= ROWS_INLINE_MAX)
+    }
+
     /// Queues events that were missed.
     pub fn send_missed(events: &[Bytes], outbox: &Outbox) {
-        if !events.is_empty() {
-            whole(Bytes::from(events.concat()), outbox);
-        }
+        whole(Bytes::from(events.concat()), outbox);
     }
 
     /// Runs `produce` on a thread of its own over a snapshot that is pinned now.
@@ -107,6 +139,9 @@ impl First<'_> {
 
 /// One item of any size: it does not count against the outbox's bound, which is for what piles up later.
 fn whole(bytes: Bytes, outbox: &Outbox) {
+    if bytes.is_empty() {
+        return;
+    }
     let (sender, receiver) = mpsc::channel(1);
     // Cannot fail: the channel is empty and its receiver is alive.
     let _ = sender.try_send(bytes);
@@ -127,6 +162,13 @@ impl Pieces {
         self.flush_if_full()
     }
 
+    fn answer(&mut self, answer: Owed<Result<(), ReadError>>, outcome: Result<(), ReadError>) {
+        let (answer, bytes) = answer.make(outcome);
+        // Should the connection be gone, so is who asked.
+        let _ = self.add(&bytes);
+        answer.is_queued();
+    }
+
     fn flush_if_full(&mut self) -> ControlFlow<()> {
         if self.piece.len() >= PIECE_BYTES {
             self.flush();
@@ -143,14 +185,80 @@ impl Pieces {
     }
 }
 
-fn value_pieces(tree: &Tree<'_>, path: &Path, encoder: &dyn Encoder, pieces: &mut Pieces) -> Result<(), StoreError> {
+/// The data as a whole message; nothing if the client holds it.
+fn told(node: &Node, telling: &Telling) -> Vec<u8> {
+    let mut out = Vec::new();
+    if !telling.known.as_ref().is_some_and(|known| known.is(node)) {
+        telling.encoder.encode(&Event::Put { path: &Path::root(), node }, None, &mut out);
+    }
+    out
+}
+
+/// As [`told`] and the answer, for content of any size: once over it for its length and hash, and once more to send it.
+fn tell_in_pieces(tree: &Tree<'_>, content: &Content, telling: Telling, pieces: &mut Pieces) -> Result<(), StoreError> {
+    let Telling { encoder, known, answer } = telling;
+    let mut packer = encoder.packer();
+    let mut hasher = known.as_ref().map(|_| Hasher::new());
+    let (mut json, mut text, mut len) = (JsonWriter::new(encoder.format()), Vec::new(), 0_u64);
     let (before, after) = encoder.snapshot_frame();
-    pieces.piece.extend_from_slice(&before);
-    let mut writer = JsonWriter::new(encoder.format());
-    tree.walk(path, &mut |step| {
-        writer.step(step, &mut pieces.piece);
-        pieces.flush_if_full()
+    let mut measure = |text: &mut Vec<u8>| {
+        len += text.len() as u64;
+        if let Some(packer) = &mut packer {
+            packer.measure(text);
+        }
+        text.clear();
+        if len > RESPONSE_BYTES_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let _ = measure(&mut before.clone());
+    content.walk(tree, &mut |step| {
+        json.step(step, &mut text);
+        if let Some(hasher) = &mut hasher {
+            hasher.step(step);
+        }
+        if text.len() >= PIECE_BYTES { measure(&mut text) } else { ControlFlow::Continue(()) }
     })?;
-    pieces.piece.extend_from_slice(&after);
+    json.finish(&mut text);
+    text.extend_from_slice(&after);
+    let _ = measure(&mut text);
+    if len > RESPONSE_BYTES_MAX {
+        pieces.answer(answer, Err(ReadError::TooBig));
+        return Ok(());
+    }
+    let is_known = known.zip(hasher).is_some_and(|(known, hasher)| known.hash == hasher.finish());
+    if !is_known {
+        put(tree, content, encoder.as_ref(), packer, pieces)?;
+    }
+    pieces.answer(answer, Ok(()));
+    Ok(())
+}
+
+/// The `Put` of `content` at the root, as `encoder` writes it, piece by piece.
+fn put(
+    tree: &Tree<'_>,
+    content: &Content,
+    encoder: &dyn Encoder,
+    mut packer: Option<Box<dyn Packer>>,
+    pieces: &mut Pieces,
+) -> Result<(), StoreError> {
+    let (before, after) = encoder.snapshot_frame();
+    let (mut json, mut text) = (JsonWriter::new(encoder.format()), before);
+    let mut pack = |text: &mut Vec<u8>, pieces: &mut Pieces| {
+        match &mut packer {
+            Some(packer) => packer.pack(text, &mut pieces.piece),
+            None => pieces.piece.extend_from_slice(text),
+        }
+        text.clear();
+        pieces.flush_if_full()
+    };
+    content.walk(tree, &mut |step| {
+        json.step(step, &mut text);
+        if text.len() >= PIECE_BYTES { pack(&mut text, pieces) } else { ControlFlow::Continue(()) }
+    })?;
+    json.finish(&mut text);
+    text.extend_from_slice(&after);
+    let _ = pack(&mut text, pieces);
+    if let Some(packer) = &mut packer {
+        packer.finish(&mut pieces.piece);
+    }
     Ok(())
 }

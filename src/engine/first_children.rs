@@ -26,7 +26,7 @@ pub(super) struct FirstChildren {
 }
 
 impl FirstChildren {
-    pub fn new(feed: &Feed, types: EventTypes, epoch: &str, seq: u64) -> Self {
+    pub fn new(feed: &Feed, encoder: Arc<dyn Encoder>, types: EventTypes, epoch: &str, seq: u64) -> Self {
         let keys = match &feed.held {
             Held::Window(window) => Some(window.keys().cloned().collect()),
             Held::ByKey | Held::Everything => None,
@@ -36,7 +36,7 @@ impl FirstChildren {
             keys,
             added: types.contains(EventType::ChildAdded),
             value: types.contains(EventType::Value).then(|| feed.query.clone()),
-            encoder: Arc::clone(&feed.encoder),
+            encoder,
             epoch: epoch.to_owned(),
             seq,
         }

@@ -13,13 +13,16 @@
 //! - `event`: what listeners are told; `error`: why a database cannot be had
 
 mod by_key;
+mod content;
 mod database;
 mod databases;
+mod encode;
 mod error;
 pub mod event;
 mod feed;
 mod first;
 mod first_children;
+mod link;
 mod listeners;
 mod on_disconnect;
 mod project;
@@ -41,8 +44,12 @@ mod tests;
 pub use database::{Database, Listener};
 pub use databases::{Engine, EngineConfig};
 pub use error::DatabaseError;
-pub use event::{Encoder, Event, EventType, EventTypes, Position};
-pub use request::{Arm, ListenRequest, Resume, Shape, Unavailable, WriteError, WriteRequest, Written};
+pub use event::{Encoder, Event, EventType, EventTypes, Packer, Position};
+pub use link::Link;
+pub use request::{
+    Answer, Arm, Condition, Current, Known, LinkListen, ListenRequest, ReadError, Resume, Shape, Unavailable,
+    WriteError, WriteRequest, Written,
+};
 pub use session::{Attachment, Session, SessionError};
 
 pub use crate::store::{Durability, Options as StoreOptions, Snapshot, StoreError, Tree};

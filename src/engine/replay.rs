@@ -11,7 +11,8 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use super::by_key::{self, PastSiblings};
-use super::event::{EventType, EventTypes, Position};
+use super::encode::{encode_children, encode_projection};
+use super::event::{Encoder, EventType, EventTypes, Position};
 use super::feed::{Feed, Held};
 use super::project::{project, touches};
 use super::request::{Resume, Shape};
@@ -35,6 +36,7 @@ pub(super) enum Replay {
 /// Tells `feed`'s events after `resume`, up to the newest record.
 pub(super) fn replay(
     feed: &Feed,
+    encoder: &dyn Encoder,
     tree: &Tree<'_>,
     epoch: &str,
     resume: &Resume,
@@ -50,8 +52,8 @@ pub(super) fn replay(
     let concerns = |entry: &&LogEntry| entry.record.changes.iter().any(|change| touches(&feed.path, change, true));
     let entries: Vec<&LogEntry> = entries.iter().filter(concerns).collect();
     let replay = match feed.shape {
-        Shape::Value => values(feed, tree, epoch, &entries),
-        Shape::Children(types) => children(feed, tree, epoch, types, &entries, resume),
+        Shape::Value => values(feed, encoder, tree, epoch, &entries),
+        Shape::Children(types) => children(feed, encoder, tree, epoch, types, &entries, resume),
     };
     match replay? {
         Replay::Events(events) if events.iter().map(|bytes| bytes.len() as u64).sum::<u64>() > REPLAY_BYTES_MAX => {
@@ -61,21 +63,27 @@ pub(super) fn replay(
     }
 }
 
-fn values(feed: &Feed, tree: &Tree<'_>, epoch: &str, entries: &[&LogEntry]) -> Result<Replay, StoreError> {
+fn values(
+    feed: &Feed,
+    encoder: &dyn Encoder,
+    tree: &Tree<'_>,
+    epoch: &str,
+    entries: &[&LogEntry],
+) -> Result<Replay, StoreError> {
     if entries.is_empty() {
         return Ok(Replay::Events(Vec::new()));
     }
     if matches!(feed.held, Held::Window(_)) {
         return Ok(Replay::Impossible);
     }
-    let priorities = feed.encoder.format() == Format::Export;
+    let priorities = feed.format == Format::Export;
     let mut events = Vec::new();
     for entry in entries {
         // Whether it altered anything is not known any more; telling the same value again changes nothing.
         let mut now = |path: &Path| tree.node(path);
         if let Some(seen) = project(&feed.path, &entry.record, priorities, &|_| true, &mut now)? {
             let position = Position { epoch, seq: entry.record.seq, part: 0, is_last: true };
-            events.push(feed.encode_projection(&seen, &position));
+            events.push(encode_projection(encoder, &seen, Some(&position)));
         }
     }
     Ok(Replay::Events(events))
@@ -97,6 +105,7 @@ struct Before {
 
 fn children(
     feed: &Feed,
+    encoder: &dyn Encoder,
     tree: &Tree<'_>,
     epoch: &str,
     types: EventTypes,
@@ -108,7 +117,7 @@ fn children(
     }
     let (steps, before) = roll_back(feed, tree, entries)?;
     if matches!(feed.held, Held::ByKey) && !types.contains(EventType::Value) && !orders_by_priority(feed, &steps) {
-        return by_key(feed, tree, epoch, types, steps, before, resume);
+        return by_key(feed, encoder, tree, epoch, types, steps, before, resume);
     }
     let mut source = Past::new(feed, tree, before)?;
     let mut window = source.window(&feed.query)?;
@@ -124,7 +133,7 @@ fn children(
         let seq = step.seq;
         let position = Position { epoch, seq, part: 0, is_last: true };
         let already = if seq == resume.seq { resume.part } else { None };
-        events.extend(feed.encode_children(&told, value.as_ref(), types, &position, already));
+        events.extend(encode_children(encoder, &told, value.as_ref(), types, &position, already));
     }
     Ok(Replay::Events(events))
 }
@@ -139,6 +148,7 @@ fn orders_by_priority(feed: &Feed, steps: &[Step]) -> bool {
 /// The same where children stand in key order: neither a scan nor a window.
 fn by_key(
     feed: &Feed,
+    encoder: &dyn Encoder,
     tree: &Tree<'_>,
     epoch: &str,
     types: EventTypes,
@@ -156,7 +166,7 @@ fn by_key(
         let told = by_key::changes(&touched, &siblings)?;
         let position = Position { epoch, seq, part: 0, is_last: true };
         let already = if seq == resume.seq { resume.part } else { None };
-        events.extend(feed.encode_children(&told, None, types, &position, already));
+        events.extend(encode_children(encoder, &told, None, types, &position, already));
     }
     Ok(Replay::Events(events))
 }

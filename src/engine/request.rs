@@ -3,21 +3,33 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
 use super::event::{Encoder, EventTypes};
-use crate::model::{Change, Draft, Node, Path, Query, Write};
+use crate::model::{Change, Draft, Node, Path, Query, Write, hash};
 use crate::transport::Outbox;
 
 /// A write with its conditions.
 #[derive(Clone, Debug)]
 pub struct WriteRequest {
     pub write: Write,
-    /// Only if the node at the write's path has this hash (`null_etag`: nothing there). Compared within the writer's
-    /// turn.
-    pub if_match: Option<String>,
+    /// Only if the node at the write's path is this. Compared within the writer's turn.
+    pub if_match: Option<Condition>,
     /// Most rows, old and new together, that the write may touch; `None`: no limit.
     pub rows_max: Option<u64>,
     /// Whether the reply shall carry the hash of the new data at the write's path.
     pub want_etag: bool,
+}
+
+/// What must stand at the place of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// The node with this ETag: its hash, or `null_etag` for nothing. A refusal tells what is there instead.
+    Etag(String),
+    /// The node with this hash, or nothing for an empty one. Numbers may be hashed as the JavaScript SDKs do (realtime
+    /// protocol 12.2).
+    Hash(String),
 }
 
 /// A write that is on disk.
@@ -32,8 +44,8 @@ pub struct Written {
 /// Why a write was not done. Nothing of it was stored.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WriteError {
-    /// `if_match` did not match; what is there instead, and its hash.
-    Stale { current: Node, etag: String },
+    /// `if_match` did not match; for an [`Condition::Etag`]: what is there instead, and its ETag.
+    Stale(Option<Box<Current>>),
     /// It would touch more than `rows_max` rows.
     TooBig,
     /// It breaks a limit or rule that only the writer can check; the text says which.
@@ -42,10 +54,17 @@ pub enum WriteError {
     Unavailable,
 }
 
+/// What stands where something else was expected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Current {
+    pub node: Node,
+    pub etag: String,
+}
+
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stale { .. } => f.write_str("the data is not what `if-match` says"),
+            Self::Stale(_) => f.write_str("the data is not what `if-match` says"),
             Self::TooBig => {
                 f.write_str("Data to write exceeds the maximum size that can be modified with a single request.")
             }
@@ -89,6 +108,97 @@ pub struct ListenRequest {
     pub outbox: Arc<Outbox>,
     /// Position after which it wants to go on, as its client gave it; `None`: from the beginning.
     pub resume: Option<Resume>,
+}
+
+/// What a link's listener wants.
+#[derive(Clone)]
+pub struct LinkListen {
+    pub path: Path,
+    pub query: Query,
+    pub encoder: Arc<dyn Encoder>,
+    /// Whether it belongs to the family in which one below another is silent while the upper one is there.
+    pub is_default: bool,
+    pub known: Option<Known>,
+}
+
+/// What a client holds already at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Node hash; empty for nothing.
+    pub hash: String,
+}
+
+impl Known {
+    /// Whether it is `node`, with numbers hashed by the rules or as the JavaScript SDKs do.
+    pub fn is(&self, node: &Node) -> bool {
+        self.hash == hash::hash_of(node) || self.hash == hash::javascript_hash_of(node)
+    }
+}
+
+/// Why data is not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// Above [`crate::base::limits::RESPONSE_BYTES_MAX`].
+    TooBig,
+}
+
+/// Makes the bytes of an answer; none: nothing is sent.
+pub type Answer<T> = Box<dyn FnOnce(T) -> Bytes + Send>;
+
+/// An answer that an outbox is to get.
+pub(super) struct Owed<T> {
+    answer: Answer<T>,
+    to: Answered,
+}
+
+/// The outbox of an answer that is made but not queued yet. Dropped before (the disk failed, the database closes) it
+/// closes the outbox: the client starts again and asks anew.
+pub(super) struct Answered {
+    outbox: Arc<Outbox>,
+    is_sent: bool,
+}
+
+impl<T> Owed<T> {
+    pub fn new(outbox: &Arc<Outbox>, answer: Answer<T>) -> Self {
+        Self { answer, to: Answered { outbox: Arc::clone(outbox), is_sent: false } }
+    }
+
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.to.outbox
+    }
+
+    pub fn make(self, outcome: T) -> (Answered, Bytes) {
+        (self.to, (self.answer)(outcome))
+    }
+}
+
+impl Answered {
+    /// Queues it.
+    pub fn send(self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.outbox.push(bytes);
+        }
+        self.is_queued();
+    }
+
+    /// The bytes have taken another way to the same outbox.
+    pub fn is_queued(mut self) {
+        self.is_sent = true;
+    }
+}
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        if !self.is_sent {
+            self.outbox.close();
+        }
+    }
+}
+
+/// Where the outcome of a command goes.
+pub(super) enum Reply<T> {
+    Asker(oneshot::Sender<T>),
+    Link(Owed<T>),
 }
 
 /// Where a client stopped.

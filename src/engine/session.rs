@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::database::{Database, Listener};
-use super::request::{Arm, ListenRequest, Resume, Unavailable, WriteError};
+use super::request::{Arm, ListenRequest, Reply, Resume, Unavailable, WriteError};
 use super::writer::Command;
 use crate::base::limits::SESSION_LISTENERS_MAX;
 use crate::base::random;
@@ -240,7 +240,9 @@ impl Session {
             return Err(SessionError::Over);
         }
         let (reply, outcome) = oneshot::channel();
-        self.database()?.send(Command::Arm { session: Arc::clone(&self.id), arm, reply }).await?;
+        self.database()?
+            .send(Command::Arm { session: Arc::clone(&self.id), link: None, arm, reply: Reply::Asker(reply) })
+            .await?;
         Ok(outcome)
     }
 
@@ -272,7 +274,7 @@ impl Session {
         let Some(database) = self.database.upgrade() else { return };
         database.sessions.lock().remove(&self.id);
         let (reply, done) = oneshot::channel();
-        if database.send(Command::End { session: Arc::clone(&self.id), reply }).await.is_ok() {
+        if database.send(Command::End { session: Arc::clone(&self.id), link: None, reply: Some(reply) }).await.is_ok() {
             // A dropped reply means the disk failed: then it is still armed there, and runs at the next start.
             let _ = done.await;
         }

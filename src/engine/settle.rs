@@ -3,9 +3,12 @@
 //! Runs in the writer's turn, against the tree before the write. What comes out is settled for good: applying it needs
 //! no clock, no chance and no other knowledge.
 
-use super::request::{WriteError, WriteRequest};
+use std::ops::ControlFlow;
+
+use super::request::{Condition, Current, WriteError, WriteRequest};
 use crate::base::Millis;
 use crate::base::limits::CONDITION_ROWS_MAX;
+use crate::model::hash::Hasher;
 use crate::model::{Change, Draft, Path, Record, Slot, Value, WriteOp, hash};
 use crate::store::{StoreError, Tree};
 
@@ -68,17 +71,37 @@ pub(super) fn settle_one(tree: &Tree<'_>, path: Path, draft: Draft, time: Millis
     }
 }
 
-fn compare(tree: &Tree<'_>, path: &Path, expected: &str) -> Result<(), Refusal> {
+fn compare(tree: &Tree<'_>, path: &Path, expected: &Condition) -> Result<(), Refusal> {
     if tree.rows(path, CONDITION_ROWS_MAX + 1)? > CONDITION_ROWS_MAX {
         let text = format!("a conditional write may cover at most {CONDITION_ROWS_MAX} values: choose a deeper path");
         return Err(Refusal::Client(WriteError::Invalid(text)));
     }
     let current = tree.hash(path)?;
-    let etag = hash::etag(&current);
-    if etag == expected {
-        return Ok(());
+    match expected {
+        Condition::Etag(expected) => {
+            let etag = hash::etag(&current).to_owned();
+            if etag == *expected {
+                return Ok(());
+            }
+            let current = Box::new(Current { node: tree.node(path)?, etag });
+            Err(Refusal::Client(WriteError::Stale(Some(current))))
+        }
+        Condition::Hash(expected) => {
+            if current == *expected || javascript_hash(tree, path)? == *expected {
+                return Ok(());
+            }
+            Err(Refusal::Client(WriteError::Stale(None)))
+        }
     }
-    Err(Refusal::Client(WriteError::Stale { current: tree.node(path)?, etag: etag.to_owned() }))
+}
+
+fn javascript_hash(tree: &Tree<'_>, path: &Path) -> Result<String, StoreError> {
+    let mut hasher = Hasher::javascript();
+    tree.walk_objects(path, &mut |step| {
+        hasher.step(step);
+        ControlFlow::Continue(())
+    })?;
+    Ok(hasher.finish())
 }
 
 fn weigh(tree: &Tree<'_>, base: &Path, drafts: &[(Path, Draft)], rows_max: u64) -> Result<(), Refusal> {

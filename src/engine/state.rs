@@ -6,11 +6,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
 
 use super::listeners::Listeners;
 use super::on_disconnect::Pending;
-use super::request::{Arm, WriteError, WriteRequest, Written};
+use super::request::{Answered, Arm, Reply, WriteError, WriteRequest, Written};
 use super::settle::{Refusal, settle, settle_one};
 use super::writer::Command;
 use crate::base::limits::SESSION_ARMED_MAX;
@@ -33,9 +32,23 @@ pub(super) struct State {
 /// What a batch will send once it is on disk.
 #[derive(Default)]
 pub(super) struct Outgoing {
+    /// To those who wait beside their connection: they need no order.
     pub replies: Vec<Box<dyn FnOnce() + Send>>,
-    /// Encoded events by feed.
-    pub events: Vec<(u64, Bytes)>,
+    pub in_order: Vec<Out>,
+}
+
+/// What goes to outboxes, in this order.
+pub(super) enum Out {
+    /// An encoded event for the listeners of a feed's outlet.
+    Event {
+        feed: u64,
+        outlet: usize,
+        bytes: Bytes,
+    },
+    Answer {
+        answer: Answered,
+        bytes: Bytes,
+    },
 }
 
 impl State {
@@ -49,17 +62,19 @@ impl State {
         let mut batch = store.begin()?;
         for command in commands {
             match command {
-                Command::Write { request, reply } => {
-                    let answer = self.write(&mut batch, request, outgoing)?;
-                    outgoing.reply(reply, answer);
+                Command::Write { request, reply, .. } => {
+                    let outcome = self.write(&mut batch, request, outgoing)?;
+                    outgoing.reply(reply, outcome);
                 }
-                Command::Arm { session, arm, reply } => {
-                    let answer = self.arm(&mut batch, &session, arm)?;
-                    outgoing.reply(reply, answer);
+                Command::Arm { session, arm, reply, .. } => {
+                    let outcome = self.arm(&mut batch, &session, arm)?;
+                    outgoing.reply(reply, outcome);
                 }
-                Command::End { session, reply } => {
+                Command::End { session, link, reply } => {
+                    // Its own listeners are told nothing of what it armed.
+                    link.into_iter().for_each(|link| self.listeners.remove_link(link));
                     self.end(&mut batch, &session, outgoing)?;
-                    outgoing.reply(reply, ());
+                    reply.into_iter().for_each(|reply| outgoing.reply(Reply::Asker(reply), ()));
                 }
                 _ => {}
             }
@@ -101,10 +116,10 @@ impl State {
         self.seq = record.seq;
         self.time = record.time;
         for (number, prepared) in prepared {
-            if let Some(feed) = self.listeners.feed_mut(number)
-                && let Some(bytes) = feed.events(&batch.tree(), record, prepared, &applied, &self.epoch)?
-            {
-                outgoing.events.push((number, bytes));
+            if let Some(feed) = self.listeners.feed_mut(number) {
+                let told = feed.events(&batch.tree(), record, prepared, &applied, &self.epoch)?;
+                let out = |(outlet, bytes)| Out::Event { feed: number, outlet, bytes };
+                outgoing.in_order.extend(told.into_iter().map(out));
             }
         }
         Ok(())
@@ -173,9 +188,15 @@ fn common(a: &Path, b: &Path) -> Path {
 }
 
 impl Outgoing {
-    fn reply<T: Send + 'static>(&mut self, reply: oneshot::Sender<T>, answer: T) {
-        // The asker may have gone away; the write stands all the same.
-        self.replies.push(Box::new(move || drop(reply.send(answer))));
+    fn reply<T: Send + 'static>(&mut self, reply: Reply<T>, outcome: T) {
+        match reply {
+            // The asker may have gone away; the write stands all the same.
+            Reply::Asker(asker) => self.replies.push(Box::new(move || drop(asker.send(outcome)))),
+            Reply::Link(owed) => {
+                let (answer, bytes) = owed.make(outcome);
+                self.in_order.push(Out::Answer { answer, bytes });
+            }
+        }
     }
 }
 

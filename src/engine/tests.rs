@@ -553,13 +553,14 @@ fn stale_condition_refuses_and_tells_what_is_there() {
         set(&database, "/a", "1").await;
         let request = |if_match: &str| WriteRequest {
             write: Write::set(path("/a"), node("2")),
-            if_match: Some(if_match.to_owned()),
+            if_match: Some(Condition::Etag(if_match.to_owned())),
             rows_max: None,
             want_etag: true,
         };
-        let Err(WriteError::Stale { current, etag }) = database.write(request("null_etag")).await else {
+        let Err(WriteError::Stale(Some(current))) = database.write(request("null_etag")).await else {
             panic!("written over");
         };
+        let Current { node: current, etag } = *current;
         assert_eq!(current.to_json(Format::Plain), "1");
         let written = database.write(request(&etag)).await.unwrap();
         let current = database.snapshot().unwrap().tree().hash(&path("/a")).unwrap();

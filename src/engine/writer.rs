@@ -3,8 +3,9 @@
 //!
 //! Group commit: everything that arrived while the last commit was being written goes into the next one, so that many
 //! writes share one fsync and a single write waits for nobody. No reply before the commit; events in the order of the
-//! log. A listener is registered between two commits, so its first snapshot and the events after it join without a gap.
+//! log, and a link's answers among them. A listener is registered between two commits, so its first snapshot and the events after it join without a gap.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,15 +14,20 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::event::Event;
-use super::first::First;
-use super::listeners::Listeners;
+use super::content::Content;
+use super::encode::encode;
+use super::event::{Encoder, Event};
+use super::first::{First, Telling};
+use super::listeners::{Listeners, NewListener};
 use super::replay::{Replay, replay};
-use super::request::{Arm, ListenRequest, Shape, WriteError, WriteRequest, Written};
-use super::state::{Outgoing, State, load_armed};
+use super::request::{
+    Arm, LinkListen, ListenRequest, Owed, ReadError, Reply, Shape, WriteError, WriteRequest, Written,
+};
+use super::state::{Out, Outgoing, State, load_armed};
 use super::tail::Tail;
 use crate::base::Clock;
 use crate::base::limits::BATCH_OPERATIONS_MAX;
+use crate::model::{Path, Query};
 use crate::store::{self, Readers, StoreError, Tree};
 use crate::transport::Outbox;
 
@@ -36,17 +42,20 @@ const TIDY_AFTER: Duration = Duration::from_millis(100);
 pub(super) enum Command {
     Write {
         request: WriteRequest,
-        reply: oneshot::Sender<Result<Written, WriteError>>,
+        link: Option<u64>,
+        reply: Reply<Result<Written, WriteError>>,
     },
     Arm {
         session: Arc<str>,
+        link: Option<u64>,
         arm: Arm,
-        reply: oneshot::Sender<Result<(), WriteError>>,
+        reply: Reply<Result<(), WriteError>>,
     },
-    /// Runs what the session has armed, and forgets the session.
+    /// Runs what the session has armed, and forgets the session, with the listeners of its link.
     End {
         session: Arc<str>,
-        reply: oneshot::Sender<()>,
+        link: Option<u64>,
+        reply: Option<oneshot::Sender<()>>,
     },
     /// The reply is the sequence as of which the listener was told what there is.
     Listen {
@@ -56,6 +65,7 @@ pub(super) enum Command {
     },
     Unlisten {
         id: u64,
+        link: Option<u64>,
     },
     /// Fresh first events for listeners whose common outbox overflowed.
     Refresh {
@@ -66,11 +76,35 @@ pub(super) enum Command {
         outbox: Arc<Outbox>,
         make: Box<dyn FnOnce(u64) -> Bytes + Send>,
     },
+    Link {
+        link: u64,
+        command: LinkCommand,
+    },
+}
+
+/// What a link asks beside writes. Answers go to its outbox.
+pub(super) enum LinkCommand {
+    Listen { id: u64, listen: Box<LinkListen>, answer: Owed<Result<(), ReadError>> },
+    Unlisten { id: u64, outbox: Arc<Outbox>, answer: Bytes },
+    Read { path: Path, query: Box<Query>, encoder: Arc<dyn Encoder>, answer: Owed<Result<(), ReadError>> },
+    Say { outbox: Arc<Outbox>, bytes: Bytes },
 }
 
 impl Command {
     fn writes(&self) -> bool {
         matches!(self, Self::Write { .. } | Self::Arm { .. } | Self::End { .. })
+    }
+
+    /// Whose it is; commands of one link keep their order.
+    fn link(&self) -> Option<u64> {
+        match self {
+            Self::Write { link, .. }
+            | Self::Arm { link, .. }
+            | Self::End { link, .. }
+            | Self::Unlisten { link, .. } => *link,
+            Self::Link { link, .. } => Some(*link),
+            _ => None,
+        }
     }
 }
 
@@ -134,18 +168,25 @@ impl Writer {
         count > 0
     }
 
-    /// Everything that waited, in its order; neighbouring writes share a commit.
+    /// Everything that waited. Writes share a commit, also when other links' reads and listens stand between them: those
+    /// are served at once, as if they had come a moment earlier. Whatever else follows a write waits for its commit.
     fn turn(&mut self, waiting: &mut Vec<Command>) {
-        let mut commands = waiting.drain(..).peekable();
-        while let Some(command) = commands.next() {
-            if !command.writes() {
-                self.answer(command);
+        let mut batch = Vec::new();
+        let mut writing: HashSet<u64> = HashSet::new();
+        for command in waiting.drain(..) {
+            if command.writes() {
+                writing.extend(command.link());
+                batch.push(command);
                 continue;
             }
-            let mut batch = vec![command];
-            while let Some(next) = commands.next_if(Command::writes) {
-                batch.push(next);
+            let is_apart = command.link().is_some_and(|link| !writing.contains(&link));
+            if !is_apart && !batch.is_empty() {
+                self.commit(std::mem::take(&mut batch));
+                writing.clear();
             }
+            self.answer(command);
+        }
+        if !batch.is_empty() {
             self.commit(batch);
         }
     }
@@ -156,8 +197,11 @@ impl Writer {
             Ok(()) => {
                 self.newest.store(self.state.seq, Ordering::Release);
                 self.send_replies(outgoing.replies);
-                for (feed, bytes) in outgoing.events {
-                    self.state.listeners.deliver(feed, &bytes);
+                for out in outgoing.in_order {
+                    match out {
+                        Out::Event { feed, outlet, bytes } => self.state.listeners.deliver(feed, outlet, &bytes),
+                        Out::Answer { answer, bytes } => answer.send(bytes),
+                    }
                 }
             }
             Err(error) => self.recover(&error),
@@ -194,15 +238,17 @@ impl Writer {
                 // The asker may be gone; its dropped handle unlistens.
                 let _ = reply.send(seq);
             }),
-            Command::Unlisten { id } => {
-                self.state.listeners.remove(id);
+            Command::Unlisten { id, link } => {
+                self.state.listeners.remove(id, link);
                 Ok(())
             }
+            Command::Link { link, command } => self.answer_link(link, command),
             Command::Refresh { ids } => self.refresh(&ids),
             Command::Notify { outbox, make } => {
                 outbox.push(make(self.state.seq));
                 Ok(())
             }
+            // Those are committed.
             Command::Write { .. } | Command::Arm { .. } | Command::End { .. } => Ok(()),
         };
         if let Err(error) = outcome {
@@ -212,26 +258,71 @@ impl Writer {
 
     fn listen(&mut self, id: u64, request: &ListenRequest) -> Result<u64, StoreError> {
         let tree = self.store.tree();
-        let number = self.state.listeners.add(id, request, &tree)?;
+        let ListenRequest { path, query, shape, encoder, outbox, resume } = request;
+        let new = NewListener { id, path, query, shape: *shape, encoder, outbox, link: None };
+        let number = self.state.listeners.add(&new, &tree)?;
         let Some(feed) = self.state.listeners.feed(number) else { return Ok(self.state.seq) };
-        let missed = match &request.resume {
+        let missed = match resume {
             None => Ok(None),
-            Some(resume) => replay(feed, &tree, &self.state.epoch, resume, &mut self.tail).map(Some),
+            Some(resume) => replay(feed, encoder.as_ref(), &tree, &self.state.epoch, resume, &mut self.tail).map(Some),
         };
         let outcome = missed.and_then(|missed| {
             if let Some(Replay::Events(events)) = missed {
-                First::send_missed(&events, &request.outbox);
+                First::send_missed(&events, outbox);
                 return Ok(());
             }
             if missed.is_some() && matches!(feed.shape, Shape::Children(_)) {
-                request.outbox.push(feed.encode(&Event::Reset, None));
+                outbox.push(encode(encoder.as_ref(), &Event::Reset, None));
             }
-            self.first(&tree).send(feed, &request.outbox)
+            self.first(&tree).send(feed, encoder, outbox)
         });
         if outcome.is_err() {
-            self.state.listeners.remove(id);
+            self.state.listeners.remove(id, None);
         }
         outcome.map(|()| self.state.seq)
+    }
+
+    fn answer_link(&mut self, link: u64, command: LinkCommand) -> Result<(), StoreError> {
+        match command {
+            LinkCommand::Listen { id, listen, answer } => self.listen_link(link, id, *listen, answer)?,
+            LinkCommand::Unlisten { id, outbox, answer } => {
+                self.state.listeners.remove(id, Some(link));
+                outbox.push(answer);
+            }
+            LinkCommand::Read { path, query, encoder, answer } => {
+                let tree = self.store.tree();
+                let content = Content::of_query(&tree, &path, &query)?;
+                self.first(&tree).tell(content, Telling { encoder, known: None, answer })?;
+            }
+            LinkCommand::Say { outbox, bytes } => {
+                outbox.push(bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// A failure drops the answer, which closes the link's outbox.
+    fn listen_link(
+        &mut self,
+        link: u64,
+        id: u64,
+        listen: LinkListen,
+        answer: Owed<Result<(), ReadError>>,
+    ) -> Result<(), StoreError> {
+        let tree = self.store.tree();
+        let LinkListen { path, query, encoder, is_default, known } = listen;
+        let new = NewListener {
+            id,
+            path: &path,
+            query: &query,
+            shape: Shape::Value,
+            encoder: &encoder,
+            outbox: answer.outbox(),
+            link: Some((link, is_default)),
+        };
+        let number = self.state.listeners.add(&new, &tree)?;
+        let Some(feed) = self.state.listeners.feed(number) else { return Ok(()) };
+        self.first(&tree).tell(Content::of_feed(feed), Telling { encoder, known, answer })
     }
 
     fn first<'a>(&'a self, tree: &'a Tree<'a>) -> First<'a> {
@@ -242,9 +333,9 @@ impl Writer {
     fn refresh(&self, ids: &[u64]) -> Result<(), StoreError> {
         let tree = self.store.tree();
         let first = self.first(&tree);
-        for (feed, outbox) in ids.iter().filter_map(|id| self.state.listeners.of_listener(*id)) {
+        for (feed, encoder, outbox) in ids.iter().filter_map(|id| self.state.listeners.of_listener(*id)) {
             outbox.reopen();
-            first.send(feed, &outbox)?;
+            first.send(feed, encoder, &outbox)?;
         }
         Ok(())
     }

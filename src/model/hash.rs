@@ -20,6 +20,13 @@ pub fn hash_of(node: &Node) -> String {
     hasher.finish()
 }
 
+/// The hash of `node` as the JavaScript SDKs make it, see [`Hasher::javascript`].
+pub fn javascript_hash_of(node: &Node) -> String {
+    let mut hasher = Hasher::javascript();
+    node.walk(&mut |step| hasher.step(step));
+    hasher.finish()
+}
+
 /// The `ETag` of data with this hash.
 pub fn etag(hash: &str) -> &str {
     if hash.is_empty() { "null_etag" } else { hash }

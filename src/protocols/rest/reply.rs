@@ -98,7 +98,7 @@ impl From<WriteError> for Failure {
         match error {
             WriteError::TooBig => Self::WRITE_TOO_BIG,
             WriteError::Invalid(text) => Self::invalid(text),
-            WriteError::Stale { .. } => Self::new(412, "The data is not what If-Match says"),
+            WriteError::Stale(_) => Self::new(412, "The data is not what If-Match says"),
             WriteError::Unavailable => Self::UNAVAILABLE,
         }
     }

@@ -12,7 +12,7 @@ use super::layout::Layout;
 use super::reply::{Answer, Text};
 use super::request::{Print, Writing};
 use super::writing::{Echo, Prepared};
-use crate::engine::{Database, WriteError, WriteRequest, Written};
+use crate::engine::{Condition, Current, Database, WriteError, WriteRequest, Written};
 use crate::model::{Path, hash};
 
 /// Bytes of a body that is parsed, and answered, where the request is handled. Beyond: on a thread that may block.
@@ -43,11 +43,13 @@ pub async fn answer(database: Arc<Database>, writing: Writing, body: Bytes) -> R
         Echo::Name(_) => Path::root(),
         Echo::Value | Echo::Members => write.path.clone(),
     };
-    let request = WriteRequest { write, if_match: writing.if_match, rows_max: writing.rows_max, want_etag };
+    let if_match = writing.if_match.map(Condition::Etag);
+    let request = WriteRequest { write, if_match, rows_max: writing.rows_max, want_etag };
     match database.write(request).await {
         Ok(written) => run(is_large, move || success(writing.print, &echo, &path, Some(written))).await,
-        Err(WriteError::Stale { current, etag }) => {
-            let show = move || lay_out(writing.print, |out| current.write_json(writing.format, out));
+        Err(WriteError::Stale(Some(current))) => {
+            let Current { node, etag } = *current;
+            let show = move || lay_out(writing.print, |out| node.write_json(writing.format, out));
             let text = Text::Whole(run(true, show).await?);
             Ok(Answer { etag: Some(etag), text, ..Answer::new(StatusCode::PRECONDITION_FAILED) })
         }

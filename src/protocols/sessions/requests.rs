@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::codec::{self, Request, SessionEncoder, Verb};
 use super::error;
 use crate::base::limits::{OUTBOX_BYTES_MAX, SESSION_REQUEST_BYTES_MAX, SESSION_REQUESTS_MAX};
-use crate::engine::{Arm, Database, ListenRequest, Session, Shape, WriteError, WriteRequest, Written};
+use crate::engine::{Arm, Condition, Database, ListenRequest, Session, Shape, WriteError, WriteRequest, Written};
 use crate::model::json::JsonWriter;
 use crate::model::{Format, Path, Query, Write, hash};
 use crate::protocols::answer;
@@ -114,8 +114,8 @@ async fn settle(owed: &mut Vec<(u64, Owed)>, replies: &mut Vec<(u64, String)>) {
             Owed::Ready(reply) => reply,
             Owed::Write(outcome) => match outcome.await.unwrap_or(Err(WriteError::Unavailable)) {
                 Ok(_) => codec::reply_ok(n),
-                Err(WriteError::Stale { current, etag }) => {
-                    codec::reply_data(n, "stale", &current.to_json(Format::Export), Some(&etag))
+                Err(WriteError::Stale(Some(current))) => {
+                    codec::reply_data(n, "stale", &current.node.to_json(Format::Export), Some(&current.etag))
                 }
                 Err(refused) => codec::reply_error(n, &refused.to_string()),
             },
@@ -137,6 +137,7 @@ async fn start(database: &Arc<Database>, session: &Arc<Session>, request: Reques
             Ok(Owed::Ready(codec::reply_ok(n)))
         }
         Verb::Write { path, op, if_match } => {
+            let if_match = if_match.map(Condition::Etag);
             let write = WriteRequest { write: Write { path, op }, if_match, rows_max: None, want_etag: false };
             database.start_write(write).await.map(Owed::Write).map_err(|refused| refused.to_string())
         }
