@@ -147,3 +147,6 @@ fn forget(database: &Weak<Database>, link: u64, id: u64) {
         database.send_soon(Command::Unlisten { id, link: Some(link) });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::model::{Bound, BoundKey, Format, Index, Key, Limit, Node, Path, Query
 use crate::transport::{Drained, Item, Outbox};
 
 /// Writes each event as a line that a test can read and compare.
-struct Lines(Format);
+pub(super) struct Lines(pub Format);
 
 impl Encoder for Lines {
     fn id(&self) -> &'static str {
@@ -52,18 +52,18 @@ impl Encoder for Lines {
     }
 }
 
-fn path(text: &str) -> Path {
+pub(super) fn path(text: &str) -> Path {
     Path::parse(text).unwrap()
 }
 
-fn node(text: &str) -> Node {
+pub(super) fn node(text: &str) -> Node {
     match crate::model::Draft::parse(text.as_bytes(), 0).unwrap().value {
         crate::model::Value::Node(node) => node,
         crate::model::Value::Priority(_) => Node::Empty,
     }
 }
 
-fn engine(directory: &tempfile::TempDir, grace: Duration) -> Arc<Engine> {
+pub(super) fn engine(directory: &tempfile::TempDir, grace: Duration) -> Arc<Engine> {
     Engine::new(EngineConfig {
         data: directory.path().to_owned(),
         store: StoreOptions { durability: Durability::Off, ..StoreOptions::default() },
@@ -72,7 +72,7 @@ fn engine(directory: &tempfile::TempDir, grace: Duration) -> Arc<Engine> {
     })
 }
 
-async fn set(database: &Database, at: &str, value: &str) {
+pub(super) async fn set(database: &Database, at: &str, value: &str) {
     write(database, Write::set(path(at), node(value))).await;
 }
 
@@ -109,24 +109,27 @@ impl Ear {
     /// Everything told so far. Replies go out before events, so the writer is asked once more first.
     async fn lines(&mut self, database: &Arc<Database>) -> Vec<String> {
         barrier(database).await;
-        let mut text = Vec::new();
-        let mut items = VecDeque::new();
-        while let Poll::Ready(Drained::Items) =
-            self.outbox.poll_drain(&mut Context::from_waker(Waker::noop()), &mut items)
-        {
-            for item in items.drain(..) {
-                match item {
-                    Item::Bytes(bytes) => text.extend_from_slice(&bytes),
-                    Item::Chunks(mut chunks) => {
-                        while let Some(bytes) = chunks.recv().await {
-                            text.extend_from_slice(&bytes);
-                        }
+        drain(&self.outbox).await
+    }
+}
+
+/// The lines that wait in an outbox.
+pub(super) async fn drain(outbox: &Outbox) -> Vec<String> {
+    let mut text = Vec::new();
+    let mut items = VecDeque::new();
+    while let Poll::Ready(Drained::Items) = outbox.poll_drain(&mut Context::from_waker(Waker::noop()), &mut items) {
+        for item in items.drain(..) {
+            match item {
+                Item::Bytes(bytes) => text.extend_from_slice(&bytes),
+                Item::Chunks(mut chunks) => {
+                    while let Some(bytes) = chunks.recv().await {
+                        text.extend_from_slice(&bytes);
                     }
                 }
             }
         }
-        String::from_utf8(text).unwrap().lines().map(str::to_owned).collect()
     }
+    String::from_utf8(text).unwrap().lines().map(str::to_owned).collect()
 }
 
 async fn barrier(database: &Arc<Database>) {
@@ -289,7 +292,7 @@ fn names_priority(write: &Write) -> bool {
     text.contains("priority: Some") || text.contains("Priority(Some")
 }
 
-fn run<F: Future<Output = ()>>(test: F) {
+pub(super) fn run<F: Future<Output = ()>>(test: F) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
 }
 
