@@ -17,6 +17,12 @@ pub const WRITE_LEAVES_MAX: usize = 5_000_000;
 /// Rows below a conditional write (`if-match`). Beyond: refused, since the writer would hash them all while others
 /// wait.
 pub const CONDITION_ROWS_MAX: u64 = 1_000_000;
+/// UTF-8 bytes of a value or key that bounds a realtime query, since every listen keeps its own. Beyond: refused.
+pub const QUERY_TEXT_BYTES_MAX: usize = 16 * 1024;
+/// Ranges of a compound hash. Beyond: it is ignored, and the client is sent all data.
+pub const COMPOUND_RANGES_MAX: usize = 10_000;
+/// Bytes of the ranges in which a client's copy is out of date. Beyond: the client is sent all data.
+pub const RANGE_MERGE_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of one REST answer. Beyond: 400. Source: Firebase (256 MB).
 pub const RESPONSE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Bytes of a request's head (line and headers). Beyond: 431.
@@ -31,6 +37,12 @@ pub const BATCH_OPERATIONS_MAX: usize = 256;
 pub const SESSION_LISTENERS_MAX: usize = 1_000;
 /// Armed onDisconnect places of one session. Beyond: refused.
 pub const SESSION_ARMED_MAX: usize = 10_000;
+/// Bytes of the JSON text of one realtime write. Beyond: refused. Source: Firebase (16 MB).
+pub const REALTIME_WRITE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Listens of one realtime client. Beyond: the listen is refused.
+pub const REALTIME_LISTENS_MAX: usize = 20_000;
+/// Bytes of their paths and queries, since each is kept. Beyond: the listen is refused.
+pub const REALTIME_LISTEN_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of replaced data kept beside a log record, so that child event streams can resume. Beyond: none are kept
 /// for that record, and a stream that would have to resume across it gets a `reset`.
 pub const UNDO_BYTES_MAX: usize = 64 * 1024;
@@ -58,3 +70,23 @@ pub const UNACKNOWLEDGED_SECONDS: u64 = 18;
 pub const LINGER_SECONDS: u64 = 2;
 /// Seconds that running requests get to finish when the server is told to stop. Beyond: they are cut off.
 pub const DRAIN_SECONDS: u64 = 10;
+/// Bytes of a rules file. Beyond: refused, as beyond the next three. Source: Firebase rules reference 10.2.
+pub const RULES_BYTES_MAX: usize = 1024 * 1024;
+/// Open brackets in a rules file.
+pub const RULES_DEPTH_MAX: usize = 64;
+/// Bytes of one expression in it.
+pub const RULES_EXPRESSION_BYTES_MAX: usize = 64 * 1024;
+/// Indexes that it asks for. Every write looks which of them it touches.
+pub const RULES_INDEXES_MAX: usize = 1_000;
+/// Problems of a rules file that are told. Beyond: left out.
+pub const RULES_PROBLEMS_MAX: usize = 100;
+/// Bytes of one WebSocket message, its fragments taken together. Beyond: close code 1009. Source: firebase-wire.md 3.6.
+pub const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Seconds for which a WebSocket message may be half-received. Beyond: close code 1008. Enough for the largest at
+/// 300 KB per second; the SDKs' are a thousand times smaller.
+pub const MESSAGE_SECONDS: u64 = 120;
+/// Seconds without a word from a WebSocket's peer after which it is asked (a ping). Source: firebase-wire.md 3.4.
+pub const PING_SECONDS: u64 = 15;
+/// Seconds without a word, or a byte taken, after which a WebSocket's peer that was asked counts as gone. Beyond: the
+/// connection is closed.
+pub const SILENCE_SECONDS: u64 = 30;

@@ -8,7 +8,7 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::assets::{self, LANDING};
-use crate::protocols::{Context, answer, namespace, rest, sessions};
+use crate::protocols::{Context, answer, namespace, realtime, rest, sessions};
 use crate::transport::body::{accepts_gzip, compress_if};
 use crate::transport::{Body, Reply};
 
@@ -23,7 +23,7 @@ pub async fn route(context: &Context, mut request: Request<Incoming>) -> Reply {
     let may_gzip = accepts_gzip(request.headers());
     match dispatch(context, request).await {
         Reply::Http(response) => Reply::Http(compress_if(may_gzip, response)),
-        stream @ Reply::Stream(_) => stream,
+        takeover @ (Reply::Stream(_) | Reply::WebSocket(_)) => takeover,
     }
 }
 
@@ -32,6 +32,7 @@ async fn dispatch(context: &Context, request: Request<Incoming>) -> Reply {
     let path = request.uri().path();
     match path {
         "/.beaconfire/livez" | "/.beaconfire/readyz" => plain_text("ok\n").into(),
+        "/.ws" => realtime::handle(context, request).await,
         _ if path.starts_with(sessions::PREFIX) => sessions::handle(context, request).await,
         _ if is_data(path) => rest::handle(context, request).await,
         _ => own_page(&request).await.into(),

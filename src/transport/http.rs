@@ -1,11 +1,12 @@
-//! One HTTP/1.1 connection, and how an event stream takes its socket over.
+//! One HTTP/1.1 connection, and how an event stream or a WebSocket takes its socket over.
 //!
 //! hyper reads requests and writes answers. When a protocol answers with an event stream, the connection stops being
 //! hyper's: the head and the events are written to the bare socket (`stream`), not chunked, until the connection ends.
-//! That is what Firebase does, and it leaves nothing of hyper in memory for an idle stream.
+//! That is what Firebase does, and it leaves nothing of hyper in memory for an idle stream. A WebSocket (`websocket`)
+//! begins in the same way.
 //!
-//! The way: the service puts the stream into a slot and never answers; the task that drives hyper sees the slot, waits
-//! until hyper has written all answers before it (pipelined requests), and takes the socket out of hyper.
+//! The way: the service puts the successor into a slot and never answers; the task that drives hyper sees the slot,
+//! waits until hyper has written all answers before it (pipelined requests), and takes the socket out of hyper.
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
@@ -19,7 +20,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
-use hyper::server::conn::http1;
+use hyper::server::conn::http1::{self, Parts};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -31,6 +32,7 @@ use super::body::Body;
 use super::request_line::encode_quotes;
 use super::socket::{linger, tune};
 use super::stream::{self, EventStream};
+use super::websocket::{self, Opened, WebSocket};
 use crate::base::limits::{DRAIN_SECONDS, HEAD_BYTES_MAX, HEAD_SECONDS};
 
 /// What a request is answered with.
@@ -38,6 +40,8 @@ pub enum Reply {
     Http(Response<Body>),
     /// The connection becomes this stream and ends with it.
     Stream(Box<EventStream>),
+    /// The connection becomes this WebSocket and ends with it.
+    WebSocket(Box<WebSocket>),
 }
 
 impl From<Response<Body>> for Reply {
@@ -50,7 +54,7 @@ impl From<Response<Body>> for Reply {
 ///
 /// Requests of one connection are handled one after the other. A request that its client gave up is handled to its end
 /// all the same, unless the connection breaks. When `drain` is cancelled an idle connection closes, a running request
-/// gets [`DRAIN_SECONDS`] to finish, and a stream ends at once.
+/// gets [`DRAIN_SECONDS`] to finish, a stream ends at once, and a WebSocket is closed.
 pub async fn serve<H, F>(socket: TcpStream, handler: H, drain: CancellationToken)
 where
     H: Fn(Request<Incoming>) -> F + Send,
@@ -60,16 +64,24 @@ where
         return;
     }
     // hyper's part is large and short-lived: boxed, so that the task of an idle stream does not carry its space along.
-    let Some((socket, stream)) = Box::pin(speak_http(socket, handler, &drain)).await else { return };
-    match stream {
-        Some(stream) => stream::run(socket, stream, drain).await,
+    let Some((socket, early, successor)) = Box::pin(speak_http(socket, handler, &drain)).await else { return };
+    match successor {
+        Some(Successor::Stream(stream)) => stream::run(socket, stream, drain).await,
+        Some(Successor::WebSocket(websocket)) => websocket::run(socket, early, websocket, drain).await,
         None if drain.is_cancelled() => {}
         None => linger(socket).await,
     }
 }
 
-/// The socket, and the stream that is to take it over; `None` where the connection was cut off.
-type Rest = Option<(TcpStream, Option<Box<EventStream>>)>;
+/// What takes the socket over when hyper is through with it.
+enum Successor {
+    Stream(Box<EventStream>),
+    WebSocket(Opened),
+}
+
+/// The socket, what was read from it behind the last request, and the successor. `None` where the connection was cut
+/// off.
+type Rest = Option<(TcpStream, Bytes, Option<Successor>)>;
 
 async fn speak_http<H, F>(socket: TcpStream, handler: H, drain: &CancellationToken) -> Rest
 where
@@ -87,7 +99,11 @@ where
                     Ok::<_, Infallible>(response)
                 }
                 Reply::Stream(stream) => {
-                    takeover.offer(stream);
+                    takeover.offer(Successor::Stream(stream));
+                    pending().await
+                }
+                Reply::WebSocket(websocket) => {
+                    takeover.offer(Successor::WebSocket(Opened::new(websocket)));
                     pending().await
                 }
             }
@@ -97,9 +113,9 @@ where
     let mut connection = builder().serve_connection(io, service);
     // hyper has answered a bad request before it returns the error, and a broken connection needs no words: the error
     // is the peer's business alone.
-    let stream = tokio::select! {
-        stream = poll_fn(|context| takeover.poll(context, |context| connection.poll_without_shutdown(context))) => {
-            stream
+    let successor = tokio::select! {
+        successor = poll_fn(|context| takeover.poll(context, |context| connection.poll_without_shutdown(context))) => {
+            successor
         }
         () = drain.cancelled() => {
             Pin::new(&mut connection).graceful_shutdown();
@@ -107,13 +123,15 @@ where
             timeout(Duration::from_secs(DRAIN_SECONDS), rest).await.ok()?
         }
     };
-    Some((connection.into_parts().io.io.into_inner(), stream))
+    let Parts { io: Watched { io, encoded, .. }, read_buf, .. } = connection.into_parts();
+    // Copied, if there is anything: else the whole of hyper's buffer would live as long as this part of it.
+    Some((io.into_inner(), Bytes::from([read_buf, encoded].concat()), successor))
 }
 
 /// What the service, the IO and the driver of one connection share.
 #[derive(Default)]
 struct Takeover {
-    stream: Mutex<Option<Box<EventStream>>>,
+    successor: Mutex<Option<Successor>>,
     /// hyper holds bytes that the socket did not take yet. hyper flushes whatever it has before it yields, so the last
     /// write or flush tells.
     is_writing: AtomicBool,
@@ -122,27 +140,27 @@ struct Takeover {
 }
 
 impl Takeover {
-    fn offer(&self, stream: Box<EventStream>) {
-        *self.lock() = Some(stream);
+    fn offer(&self, successor: Successor) {
+        *self.lock() = Some(successor);
     }
 
-    /// Ready with the stream when it may have the socket, or with `None` when hyper is through.
+    /// Ready with the successor when it may have the socket, or with `None` when hyper is through.
     fn poll(
         &self,
         context: &mut Context<'_>,
         hyper: impl FnOnce(&mut Context<'_>) -> Poll<hyper::Result<()>>,
-    ) -> Poll<Option<Box<EventStream>>> {
+    ) -> Poll<Option<Successor>> {
         if hyper(context).is_ready() {
             return Poll::Ready(None);
         }
         if self.is_writing.load(Ordering::Relaxed) {
             return Poll::Pending;
         }
-        self.lock().take().map_or(Poll::Pending, |stream| Poll::Ready(Some(stream)))
+        self.lock().take().map_or(Poll::Pending, |successor| Poll::Ready(Some(successor)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Box<EventStream>>> {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<Successor>> {
+        self.successor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

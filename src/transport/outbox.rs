@@ -1,6 +1,6 @@
-//! The bounded queue in front of one event stream.
+//! The bounded queue in front of one event stream or WebSocket.
 //!
-//! The engine's writer pushes; the stream's task drains. A std mutex over a deque, one waker, and a byte bound:
+//! The engine's writer pushes; the connection's task drains. A std mutex over a deque, one waker, and a byte bound:
 //! thousands of pushes of one shared message happen on one thread, so a push is one short lock, and only the first push
 //! after a drain wakes anybody. The drainer takes the whole queue at once, so that what is waiting leaves in few system
 //! calls. Figures: dependencies.md 2.5.
@@ -113,6 +113,11 @@ impl Outbox {
     /// Whether the stream is over, or will be once the queue is written.
     pub fn is_closed(&self) -> bool {
         self.lock().closed
+    }
+
+    /// Whether what was queued was dropped, and nothing can be queued until [`Outbox::reopen`].
+    pub fn has_overflowed(&self) -> bool {
+        self.lock().overflow != Overflow::No
     }
 
     /// Clears the mark of an overflow: pushes are queued again, beginning with a fresh snapshot.

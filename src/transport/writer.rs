@@ -1,0 +1,168 @@
+//! Writes what an outbox holds to a socket: whole queues in vectored writes, so that a burst costs few system calls.
+//!
+//! Shared by event streams and WebSockets. While nothing waits, this keeps no buffer. Source: dependencies.md 4.3.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::{Buf, Bytes};
+use tokio::io::AsyncWrite;
+use tokio::time::Instant;
+
+use super::outbox::{Drained, IDLE_ITEMS_MAX, Item, Outbox};
+
+/// Slices in one system call: as many as hyper uses; beyond, the call costs more than it saves.
+const SLICES_MAX: usize = 64;
+
+/// The writing side of one connection.
+pub(super) struct Writer {
+    /// Taken from the outbox, not yet written.
+    waiting: VecDeque<Item>,
+    /// Goes out before what the outbox holds next.
+    aside: Option<Bytes>,
+    /// When the socket last took bytes.
+    last_write: Instant,
+    /// The socket takes no more for now.
+    is_blocked: bool,
+    /// When it last took bytes after it had been blocked: the peer had then taken earlier ones.
+    last_relief: Instant,
+}
+
+/// Why there is nothing more to write for now, or ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The socket is broken, or a producer failed half-way.
+    Broken,
+    /// The outbox has overflowed; all that was taken from it before is written.
+    Overflowed,
+    /// The outbox was closed and all of it is written.
+    Closed,
+}
+
+impl Writer {
+    /// Begins with `head`.
+    pub fn new(head: Bytes) -> Self {
+        let now = Instant::now();
+        let waiting = VecDeque::from([Item::Bytes(head)]);
+        Self { waiting, aside: None, last_write: now, is_blocked: false, last_relief: now }
+    }
+
+    /// Has `bytes` written between two whole messages, as soon as what was already taken from the outbox is written.
+    /// One place: the newest replaces what waits there.
+    pub fn put_aside(&mut self, bytes: Bytes) {
+        self.aside = Some(bytes);
+    }
+
+    /// Appends whole messages to what was taken from the outbox.
+    pub fn append(&mut self, mut items: VecDeque<Item>) {
+        self.waiting.append(&mut items);
+    }
+
+    /// Appends what `outbox` holds now, whatever its bound has been doing.
+    pub fn append_rest(&mut self, outbox: &Outbox) {
+        let _ = outbox.poll_drain(&mut Context::from_waker(Waker::noop()), &mut self.waiting);
+    }
+
+    /// Writes and drains until there is nothing to write (see [`Writer::is_idle`]), the socket takes no more, or a
+    /// message that comes in pieces has none ready. Whoever ends that state wakes the task.
+    pub fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        outbox: &Outbox,
+        socket: &mut (impl AsyncWrite + Unpin),
+    ) -> Poll<Stop> {
+        loop {
+            if ready!(self.poll_write_taken(context, socket)).is_err() {
+                return Poll::Ready(Stop::Broken);
+            }
+            if self.waiting.capacity() > IDLE_ITEMS_MAX {
+                self.waiting = VecDeque::new();
+            }
+            self.waiting.extend(self.aside.take().map(Item::Bytes));
+            match outbox.poll_drain(context, &mut self.waiting) {
+                Poll::Ready(Drained::Items) => {}
+                Poll::Pending if !self.waiting.is_empty() => {}
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Drained::Overflowed) => return Poll::Ready(Stop::Overflowed),
+                Poll::Ready(Drained::Closed) => return Poll::Ready(Stop::Closed),
+            }
+        }
+    }
+
+    /// Writes all that was taken from the outbox.
+    pub fn poll_write_taken(
+        &mut self,
+        context: &mut Context<'_>,
+        socket: &mut (impl AsyncWrite + Unpin),
+    ) -> Poll<io::Result<()>> {
+        while let Some(front) = self.waiting.front_mut() {
+            if let Item::Chunks(chunks) = front {
+                match ready!(chunks.poll_recv(context)) {
+                    Some(piece) if piece.is_empty() => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+                    Some(piece) => self.waiting.push_front(Item::Bytes(piece)),
+                    None => drop(self.waiting.pop_front()),
+                }
+            } else {
+                let outcome = self.poll_write_some(context, socket);
+                self.is_blocked |= outcome.is_pending();
+                self.advance(ready!(outcome)?);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Nothing taken waits to be written.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// A message that comes in pieces has none ready: that nothing is written is not the peer's fault.
+    pub fn is_starved(&self) -> bool {
+        matches!(self.waiting.front(), Some(Item::Chunks(_)))
+    }
+
+    pub fn last_write(&self) -> Instant {
+        self.last_write
+    }
+
+    pub fn last_relief(&self) -> Instant {
+        self.last_relief
+    }
+
+    fn poll_write_some(
+        &self,
+        context: &mut Context<'_>,
+        socket: &mut (impl AsyncWrite + Unpin),
+    ) -> Poll<io::Result<usize>> {
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let ready_bytes = self.waiting.iter().map_while(|item| match item {
+            Item::Bytes(bytes) => Some(bytes),
+            Item::Chunks(_) => None,
+        });
+        let mut count = 0;
+        for (slice, bytes) in slices.iter_mut().zip(ready_bytes) {
+            *slice = IoSlice::new(bytes);
+            count += 1;
+        }
+        let slices = slices.get(..count).unwrap_or_default();
+        Pin::new(socket).poll_write_vectored(context, slices)
+    }
+
+    /// Takes `written` bytes off the front.
+    fn advance(&mut self, mut written: usize) {
+        self.last_write = Instant::now();
+        if std::mem::take(&mut self.is_blocked) {
+            self.last_relief = self.last_write;
+        }
+        while let Some(Item::Bytes(bytes)) = self.waiting.front_mut() {
+            if bytes.len() > written {
+                bytes.advance(written);
+                return;
+            }
+            written -= bytes.len();
+            self.waiting.pop_front();
+        }
+    }
+}
