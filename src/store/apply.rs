@@ -19,21 +19,30 @@ use crate::model::{Change, Node, Scalar, Value};
 const CHUNK_ROWS_MAX: usize = 256;
 const CHUNK_BYTES_MAX: usize = 256 * 1024;
 
-/// Applies `change`, noting in `undo` each row before it is touched. Gives whether any row differs afterwards.
-pub fn apply(conn: &Connection, change: &Change, undo: &mut Undo) -> Result<bool, StoreError> {
+/// What applying a change did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether any row differs afterwards.
+    pub is_changed: bool,
+    /// Whether a row with a priority was written.
+    pub wrote_priority: bool,
+}
+
+/// Applies `change` to the rows of the tree, noting in `undo` each row before it is touched.
+pub fn apply(conn: &Connection, change: &Change, undo: &mut Undo) -> Result<Outcome, StoreError> {
     let key = path_key(&change.path);
-    let mut rows = Rows { conn, undo, is_changed: false };
+    let mut rows = Rows { conn, undo, outcome: Outcome::default() };
     match &change.value {
         Value::Node(node) => rows.set(&key, node)?,
         Value::Priority(priority) => rows.set_priority(&key, priority.as_ref())?,
     }
-    Ok(rows.is_changed)
+    Ok(rows.outcome)
 }
 
 struct Rows<'a> {
     conn: &'a Connection,
     undo: &'a mut Undo,
-    is_changed: bool,
+    outcome: Outcome,
 }
 
 impl Rows<'_> {
@@ -117,7 +126,7 @@ impl Rows<'_> {
         old.skip_to(end)?;
         let mut statement = self.conn.prepare_cached("DELETE FROM node WHERE key >= ?1 AND key < ?2")?;
         statement.execute((first.key, end))?;
-        self.is_changed = true;
+        self.outcome.is_changed = true;
         Ok(())
     }
 
@@ -129,22 +138,18 @@ impl Rows<'_> {
         priority: Option<&Scalar>,
     ) -> Result<(), StoreError> {
         self.undo.note(key, before);
-        if priority.is_some() {
-            self.conn
-                .prepare_cached("INSERT OR IGNORE INTO meta (name, value) VALUES ('priorities', 1)")?
-                .execute([])?;
-        }
         // Without another index a REPLACE is one seek, whether the row is there or not.
         let mut statement = self.conn.prepare_cached("REPLACE INTO node (key, value, priority) VALUES (?1, ?2, ?3)")?;
         statement.execute((key, Cell::of(value), Cell::of(priority)))?;
-        self.is_changed = true;
+        self.outcome.wrote_priority |= priority.is_some();
+        self.outcome.is_changed = true;
         Ok(())
     }
 
     fn delete(&mut self, key: &[u8], before: &Row) -> Result<(), StoreError> {
         self.undo.note(key, Some(before));
         self.conn.prepare_cached("DELETE FROM node WHERE key = ?1")?.execute([key])?;
-        self.is_changed = true;
+        self.outcome.is_changed = true;
         Ok(())
     }
 

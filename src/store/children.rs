@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use rusqlite::{Connection, Row};
 
 use super::encode::{bad_key, end_of, path_key, push_segment, scalar, segment_index, segment_key, split_segment};
-use super::scan::{KEY_FIRST, KEY_LAST, KEYS, Next, ROWS, key_between, scan};
+use super::scan::{KEY_FIRST, KEY_LAST, KEYS, Next, ROWS, key_between, key_of, scan};
 use super::{StoreError, Tree};
 use crate::model::order::{IndexValue, Place};
 use crate::model::walk::{self, ScalarRef};
@@ -42,19 +42,6 @@ impl Tree<'_> {
         key_between(self.conn, sql, above, below, |key| segment_key(child_segment(base, key)?, &mut Vec::new()))
     }
 
-    /// Whether a child of `path` has a priority. At once where no priority was ever stored, else in one pass.
-    pub fn has_child_priority(&self, path: &Path) -> Result<bool, StoreError> {
-        if !self.conn.prepare_cached("SELECT 1 FROM meta WHERE name = 'priorities'")?.exists([])? {
-            return Ok(false);
-        }
-        let mut found = false;
-        self.child_index_values(path, &Index::Priority, &mut |place| {
-            found = place.value != IndexValue::Null;
-            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        Ok(found)
-    }
-
     /// Visits the place of every child of `path` in the order of `index`, in key order (not in that of the index).
     ///
     /// One pass; what lies below a child and does not matter is skipped. Memory: one row.
@@ -64,37 +51,72 @@ impl Tree<'_> {
         index: &Index,
         visit: &mut dyn FnMut(Place) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        let base = path_key(path);
-        let sought = match index {
-            Index::Child(path) => path_key(path),
-            Index::Priority | Index::Key | Index::Value => Vec::new(),
-        };
-        let sql = if *index == Index::Key { KEYS } else { ROWS };
-        let null = |child: Child| Place { value: IndexValue::Null, key: child.key };
-        // The child we are in, while no row at or behind the place that decides was seen.
-        let mut undecided: Option<Child> = None;
-        scan(self.conn, sql, base.clone(), &end_of(&base), |key, row, skip_to| {
-            if key == base {
-                return Ok(Next::Row);
-            }
-            let left = undecided.take_if(|child| key >= child.end.as_slice());
-            if left.is_some_and(|child| visit(null(child)).is_break()) {
-                return Ok(Next::Stop);
-            }
-            let child = undecided.take().map_or_else(|| Child::of_row(&base, key, &sought), Ok)?;
-            if key < child.target.as_slice() {
-                skip_to.clone_from(&child.target);
-                undecided = Some(child);
-                return Ok(Next::Skip);
-            }
-            let value = index_value(index, &child.target, key, row)?;
-            *skip_to = child.end;
-            Ok(if visit(Place { value, key: child.key }).is_break() { Next::Stop } else { Next::Skip })
-        })?;
-        if let Some(child) = undecided {
-            let _ = visit(null(child));
+        child_places(self.conn, &path_key(path), index, &mut |place| Ok(visit(place)))
+    }
+}
+
+/// As [`Tree::child_index_values`], of the node whose row key is `base`, with a visitor that may fail.
+pub fn child_places(
+    conn: &Connection,
+    base: &[u8],
+    index: &Index,
+    visit: &mut dyn FnMut(Place) -> Result<ControlFlow<()>, StoreError>,
+) -> Result<(), StoreError> {
+    let sought = sought(index);
+    let sql = if *index == Index::Key { KEYS } else { ROWS };
+    let null = |child: Child| Place { value: IndexValue::Null, key: child.key };
+    // The child we are in, while no row at or behind the place that decides was seen.
+    let mut undecided: Option<Child> = None;
+    scan(conn, sql, base.to_vec(), &end_of(base), |key, row, skip_to| {
+        if key == base {
+            return Ok(Next::Row);
         }
-        Ok(())
+        if let Some(child) = undecided.take_if(|child| key >= child.end.as_slice())
+            && visit(null(child))?.is_break()
+        {
+            return Ok(Next::Stop);
+        }
+        let child = undecided.take().map_or_else(|| Child::of_row(base, key, &sought), Ok)?;
+        if key < child.target.as_slice() {
+            skip_to.clone_from(&child.target);
+            undecided = Some(child);
+            return Ok(Next::Skip);
+        }
+        let value = index_value(index, &child.target, key, row)?;
+        *skip_to = child.end;
+        Ok(if visit(Place { value, key: child.key })?.is_break() { Next::Stop } else { Next::Skip })
+    })?;
+    if let Some(child) = undecided {
+        let _ = visit(null(child))?;
+    }
+    Ok(())
+}
+
+/// The place of the one child whose row key is `child`; `None` if it is not there. Costs one seek, and one more where
+/// nothing is at what orders it.
+pub fn child_place(conn: &Connection, child: &[u8], key: &Key, index: &Index) -> Result<Option<Place>, StoreError> {
+    let target = [child, sought(index).as_slice()].concat();
+    let mut statement = conn.prepare_cached(ROWS)?;
+    let mut rows = statement.query((&target, end_of(child)))?;
+    let value = match rows.next()? {
+        Some(row) => index_value(index, &target, key_of(row)?, row)?,
+        None if exists(conn, child)? => IndexValue::Null,
+        None => return Ok(None),
+    };
+    Ok(Some(Place { value, key: key.clone() }))
+}
+
+/// Whether there is data at or below the row key `base`.
+pub fn exists(conn: &Connection, base: &[u8]) -> Result<bool, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT 1 FROM node WHERE key >= ?1 AND key < ?2 LIMIT 1")?;
+    Ok(statement.exists((base, end_of(base)))?)
+}
+
+/// The way from a child to what orders it, as part of a row key.
+pub fn sought(index: &Index) -> Vec<u8> {
+    match index {
+        Index::Child(path) => path_key(path),
+        Index::Priority | Index::Key | Index::Value => Vec::new(),
     }
 }
 
@@ -175,7 +197,7 @@ fn child_key(base: &[u8], key: &Key) -> Vec<u8> {
 }
 
 /// The segment of the child of `base` at or below which `key` is.
-fn child_segment<'a>(base: &[u8], key: &'a [u8]) -> Result<&'a [u8], StoreError> {
+pub fn child_segment<'a>(base: &[u8], key: &'a [u8]) -> Result<&'a [u8], StoreError> {
     key.strip_prefix(base).and_then(split_segment).map(|(segment, _)| segment).ok_or_else(bad_key)
 }
 

@@ -25,7 +25,7 @@ const TAG_INT: u8 = 0x02;
 const TAG_TEXT: u8 = 0x03;
 const TERMINATOR: u8 = 0x00;
 /// Sorts above every segment.
-const ABOVE: u8 = 0xff;
+pub const ABOVE: u8 = 0xff;
 /// Lead bytes as from here on were raised; UTF-8 itself ends at F4.
 const RAISED: u8 = 0xfe;
 const RAISED_BY: u8 = 0x10;
@@ -52,9 +52,7 @@ pub fn end_of(prefix: &[u8]) -> Vec<u8> {
 pub fn push_segment(out: &mut Vec<u8>, key: &Key) {
     let text = key.as_str();
     let Some(value) = key.as_int() else {
-        out.push(TAG_TEXT);
-        out.extend(text.bytes().map(utf16_rank));
-        out.push(TERMINATOR);
+        push_text_segment(out, text.bytes());
         return;
     };
     out.push(TAG_INT);
@@ -64,6 +62,22 @@ pub fn push_segment(out: &mut Vec<u8>, key: &Key) {
     // Keys are at most 768 bytes long; only a bound of a query may be longer, and then only order counts.
     let spelling = u16::try_from(extra * 2 + usize::from(!minus_zero)).unwrap_or(u16::MAX);
     out.extend_from_slice(&spelling.to_be_bytes());
+}
+
+/// As [`push_segment`], for a text that need not be a legal key: it comes to stand before all keys that sort behind the
+/// text, and not before any that sorts before it.
+pub fn push_bound(out: &mut Vec<u8>, text: &str) {
+    // No key has a character below 20, so only what is before such a one tells two apart; but it makes a text of digits.
+    match text.bytes().position(|byte| byte < 0x20) {
+        Some(len) => push_text_segment(out, text.bytes().take(len)),
+        None => push_segment(out, &Key::trusted(text)),
+    }
+}
+
+fn push_text_segment(out: &mut Vec<u8>, text: impl Iterator<Item = u8>) {
+    out.push(TAG_TEXT);
+    out.extend(text.map(utf16_rank));
+    out.push(TERMINATOR);
 }
 
 /// Characters of the shortest spelling.
@@ -90,7 +104,7 @@ pub fn segment_text<'a>(segment: &'a [u8], scratch: &'a mut Vec<u8>) -> Option<&
         [TAG_TEXT, text @ .., TERMINATOR] if text.iter().all(|byte| *byte < RAISED) => std::str::from_utf8(text).ok(),
         [TAG_TEXT, text @ .., TERMINATOR] => {
             scratch.clear();
-            scratch.extend(text.iter().map(|byte| if *byte >= RAISED { byte - RAISED_BY } else { *byte }));
+            scratch.extend(text.iter().map(|byte| lowered(*byte)));
             std::str::from_utf8(scratch).ok()
         }
         [TAG_INT, a, b, c, d, high, low] => {
@@ -100,6 +114,11 @@ pub fn segment_text<'a>(segment: &'a [u8], scratch: &'a mut Vec<u8>) -> Option<&
         }
         _ => None,
     }
+}
+
+/// Takes back [`utf16_rank`].
+pub fn lowered(byte: u8) -> u8 {
+    if byte >= RAISED { byte - RAISED_BY } else { byte }
 }
 
 fn write_int(value: i32, spelling: u16, out: &mut Vec<u8>) {

@@ -9,6 +9,7 @@
 //! - `apply`: what a change does to the rows
 //! - `tree`: reads within a snapshot; `scan`: the moving cursor below them; `children`: neighbours, arrays, index
 //!   values
+//! - `index`: the children of a node in the order of a query, kept beside the tree
 //! - `readers`: the pool of snapshots
 //! - `log`: the log in its table, retention; `record`: records, and what they replaced, as text
 //! - `model_test`: all of it against a plain node in memory; `memory_test`: that memory does not grow with what is
@@ -19,6 +20,7 @@ mod apply;
 mod children;
 mod encode;
 mod error;
+mod index;
 mod log;
 #[cfg(test)]
 mod memory_test;

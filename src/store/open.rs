@@ -12,6 +12,7 @@ use refinery::{Runner, embed_migrations};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::index::{Indexes, priority};
 use super::log::newest;
 use super::{OpenError, Readers, StoreError, Writer};
 use crate::base::{Millis, random};
@@ -27,8 +28,8 @@ const WRITER_CACHE_KB: u32 = 8 * 1024;
 const READER_CACHE_KB: u32 = 2 * 1024;
 /// Hex digits of an epoch: 64 random bits.
 const EPOCH_LEN: usize = 16;
-/// Prepared statements kept per connection. We have about twenty texts.
-const STATEMENTS_MAX: usize = 32;
+/// Prepared statements kept per connection. We have about thirty texts.
+const STATEMENTS_MAX: usize = 48;
 /// How long we wait for locks of others: of an operator's `sqlite3`, or, for a reader, of the end of a checkpoint.
 pub const LOCK_WAIT: Duration = Duration::from_secs(5);
 
@@ -91,7 +92,9 @@ pub fn open(file: &Path, options: &Options) -> Result<(Writer, Readers), OpenErr
     }
     let epoch = check(&conn).map_err(refuse)?;
     let newest = newest(&conn).map_err(refuse)?;
-    let writer = Writer::new(conn, lock, file, epoch, newest, *options);
+    priority::adopt(&conn).map_err(refuse)?;
+    let indexes = Indexes::load(&conn).map_err(refuse)?;
+    let writer = Writer::new(conn, lock, file, epoch, newest, indexes, *options);
     Ok((writer, Readers::new(file)))
 }
 
@@ -223,6 +226,8 @@ fn check(conn: &Connection) -> Result<String, StoreError> {
         "SELECT key FROM node ORDER BY key DESC LIMIT 1",
         "SELECT seq FROM log ORDER BY seq LIMIT 1",
         "SELECT id FROM on_disconnect ORDER BY id DESC LIMIT 1",
+        "SELECT key FROM entry ORDER BY key LIMIT 1",
+        "SELECT key FROM entry ORDER BY key DESC LIMIT 1",
     ] {
         conn.query_row(sql, [], |_| Ok(())).optional()?;
     }
@@ -318,7 +323,7 @@ mod tests {
             .unwrap();
         drop(conn);
         let error = refused(&file);
-        assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error}");
+        assert!(matches!(error, OpenError::Newer { found: 99, known: 2, .. }), "{error}");
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub const KEYS: &str = "SELECT key FROM node WHERE key >= ?1 AND key < ?2 ORDER 
 /// The first and the last key between two keys, both excluded.
 pub const KEY_FIRST: &str = "SELECT key FROM node WHERE key > ?1 AND key < ?2 ORDER BY key LIMIT 1";
 pub const KEY_LAST: &str = "SELECT key FROM node WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT 1";
+/// The rows before a key and from another one on, last first.
+pub const KEYS_BACK: &str = "SELECT key FROM node WHERE key >= ?1 AND key < ?2 ORDER BY key DESC";
 /// The row of exactly this key.
 pub const ROW: &str = "SELECT value, priority FROM node WHERE key = ?1";
 

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use rusqlite::{Connection, Row};
 
-use super::children::array_len;
+use super::children::{array_len, exists};
 use super::encode::{bad_key, end_of, node_rows, path_key, scalar, segment_text, split_segment};
 use super::scan::{Next, ROW, ROWS, key_of, scan};
 use super::{LogEntry, StoreError, log};
@@ -96,9 +96,7 @@ impl Tree<'_> {
 
     /// Whether there is data at or below `path`.
     pub fn exists(&self, path: &Path) -> Result<bool, StoreError> {
-        let base = path_key(path);
-        let mut statement = self.conn.prepare_cached("SELECT 1 FROM node WHERE key >= ?1 AND key < ?2 LIMIT 1")?;
-        Ok(statement.exists((&base, end_of(&base)))?)
+        exists(self.conn, &path_key(path))
     }
 
     /// Whether the data at `path` is exactly `node`, priorities included. Stops at the first difference.

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::apply::apply;
+use super::index::{Indexes, build, spec, upkeep};
 use super::log::{self, Newest};
 use super::open::{LOCK_WAIT, beside};
 use super::record::{Undo, parse_path};
 use super::{Options, StoreError, Tree};
 use crate::base::Millis;
-use crate::model::{Path, Record};
+use crate::model::{IndexRule, Path, Record};
 
 /// Records after which a commit trims the log, and how many it drops at most. It drops more than come in, so that a
 /// limit that was lowered is reached in time, and the work per commit stays small.
@@ -34,6 +34,7 @@ pub struct Writer {
     wal: PathBuf,
     epoch: String,
     newest: Newest,
+    indexes: Indexes,
     options: Options,
     /// Position at which the log was last trimmed.
     trimmed: Newest,
@@ -64,11 +65,13 @@ impl Writer {
         file: &FilePath,
         epoch: String,
         newest: Newest,
+        indexes: Indexes,
         options: Options,
     ) -> Self {
         // Trimming starts anew: what an earlier run left over is caught up on.
         let trimmed = Newest::default();
-        Self { conn, _lock: lock, wal: beside(file, "-wal"), epoch, newest, options, trimmed, is_tidy: false }
+        let wal = beside(file, "-wal");
+        Self { conn, _lock: lock, wal, epoch, newest, indexes, options, trimmed, is_tidy: false }
     }
 
     /// 16 hex digits, drawn when the file was made: sequences of another epoch mean nothing here.
@@ -89,7 +92,7 @@ impl Writer {
     /// Begins a batch.
     pub fn begin(&mut self) -> Result<Batch<'_>, StoreError> {
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        Ok(Batch { newest: self.newest, writer: self, is_over: false })
+        Ok(Batch { newest: self.newest, indexes: self.indexes.clone(), writer: self, is_over: false })
     }
 
     /// The tree as committed.
@@ -104,6 +107,28 @@ impl Writer {
             Ok(Armed { session: row.get(0)?, path: parse_path(&row.get::<_, String>(1)?), draft: row.get(2)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The rules as they were last set; `None` if they never were.
+    pub fn rules_text(&self) -> Result<Option<String>, StoreError> {
+        spec::rules_text(&self.conn)
+    }
+
+    /// Goes on with building the indexes that the rules ask for, and with deleting those that they asked for once, by
+    /// one chunk: a transaction of its own that takes some 20 ms. Gives whether there is more to do: then call it again,
+    /// with other work between. Where it stands is kept in the file.
+    pub fn build_indexes(&mut self) -> Result<bool, StoreError> {
+        self.build_some(build::STEPS)
+    }
+
+    pub(super) fn build_some(&mut self, steps: u32) -> Result<bool, StoreError> {
+        if self.indexes.is_settled() {
+            return Ok(false);
+        }
+        let mut batch = self.begin()?;
+        build::chunk(&batch.writer.conn, &mut batch.indexes, steps)?;
+        batch.commit()?;
+        Ok(!self.indexes.is_settled())
     }
 
     /// Tidies up a little: trims the log, and writes the WAL back into the file where that is worth it.
@@ -139,6 +164,7 @@ impl Writer {
 pub struct Batch<'a> {
     writer: &'a mut Writer,
     newest: Newest,
+    indexes: Indexes,
     is_over: bool,
 }
 
@@ -158,10 +184,19 @@ impl Batch<'_> {
         }
         let conn = &self.writer.conn;
         let mut undo = Undo::default();
-        let each = record.changes.iter().map(|change| apply(conn, change, &mut undo));
+        let indexes = &mut self.indexes;
+        let each = record.changes.iter().map(|change| upkeep::apply(conn, indexes, change, &mut undo));
         let changed = each.collect::<Result<_, _>>()?;
         log::append(conn, record, undo, &mut self.newest)?;
         Ok(Applied { changed })
+    }
+
+    /// Keeps the text of the rules, and the indexes that they ask for instead of those that there are. Such a rule is
+    /// by value or by child; others are ignored. An index that is new serves nobody before [`Writer::build_indexes`]
+    /// has built it, one that is not asked for any more serves nobody from now on.
+    pub fn set_rules(&mut self, text: &str, indexes: &[IndexRule]) -> Result<(), StoreError> {
+        spec::set_rules_text(&self.writer.conn, text)?;
+        self.indexes.set(&self.writer.conn, indexes)
     }
 
     /// Arms the onDisconnect write of `session` at `path`; it replaces one armed at the same place, and comes last.
@@ -200,6 +235,7 @@ impl Batch<'_> {
         self.writer.conn.prepare_cached("COMMIT")?.execute([])?;
         self.is_over = true;
         self.writer.newest = newest;
+        self.writer.indexes = self.indexes.clone();
         self.writer.is_tidy = false;
         if is_trimmed {
             self.writer.trimmed = newest;
