@@ -2,7 +2,7 @@
 //!
 //! The rooms, from left to right; each may use what stands left of it, never the reverse (`tests/tidy.rs` keeps it so):
 //!
-//! `base < model < store, transport < engine < protocols < server < cli`
+//! `base < model < rules, store, transport < engine < protocols < server < cli`
 //!
 //! ARCHITECTURE.md is the map.
 
@@ -11,6 +11,7 @@ pub mod cli;
 pub mod engine;
 pub mod model;
 pub mod protocols;
+pub mod rules;
 pub mod server;
 pub mod store;
 pub mod transport;
