@@ -167,14 +167,16 @@ impl Open {
     }
 }
 
-fn encode(sha1: &[u8]) -> Hash {
+/// The base64 text of a SHA-1.
+pub(super) fn encode(sha1: &[u8]) -> Hash {
     let mut hash = [0; 28];
     // Cannot fail: 20 bytes become 28 characters.
     STANDARD.encode_slice(sha1, &mut hash).expect("a SHA-1 fits");
     hash
 }
 
-fn push_primitive(scalar: ScalarRef<'_>, number_bits: fn(f64) -> u64, out: &mut Vec<u8>) {
+/// Writes a value as preimages have it, numbers by their bits.
+pub(super) fn push_primitive(scalar: ScalarRef<'_>, number_bits: fn(f64) -> u64, out: &mut Vec<u8>) {
     #[expect(clippy::cast_precision_loss, reason = "the hash goes by the nearest double")]
     let number = match scalar {
         ScalarRef::Bool(value) => return out.extend_from_slice(if value { b"boolean:true" } else { b"boolean:false" }),

@@ -12,7 +12,7 @@ mod write;
 
 use std::fmt;
 
-pub use self::parse::{parse_priority, parse_update};
+pub use self::parse::{parse_priority, parse_update, replace_lone_surrogates};
 pub use self::write::JsonWriter;
 use super::Path;
 use crate::base::limits::{DEPTH_MAX, STRING_BYTES_MAX};

@@ -9,13 +9,14 @@
 //! - `query`, `order`: which children, in which order; `index_rule`: which orders are kept beside the tree
 //! - `change`: writes as asked, and records as settled
 //! - `server_value`: `.sv` placeholders and how they are settled
-//! - `hash`: the node hash, which is the `ETag`
+//! - `hash`: the node hash, which is the `ETag`; `compound_hash`: which parts of a client's copy are out of date
 //! - `walk`: a tree as a sequence of steps, from which text, hashes and nodes are made
 //! - `push_id`: keys that sort by creation time
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
 pub mod change;
+pub mod compound_hash;
 pub mod hash;
 pub mod index_rule;
 pub mod json;
@@ -30,6 +31,7 @@ pub mod server_value;
 pub mod walk;
 
 pub use change::{Change, Draft, Record, Value, Write, WriteOp};
+pub use compound_hash::{CompoundHash, RangeMerge};
 pub use index_rule::{IndexRule, Segment};
 pub use json::{DataError, Format};
 pub use key::Key;

@@ -24,7 +24,7 @@ use serde_json::de::StrRead;
 use self::data::DataSeed;
 use self::members::Parsed;
 use self::primitive::{PrimitiveSeed, priority_draft};
-use self::surrogate::replace_lone_surrogates;
+pub use self::surrogate::replace_lone_surrogates;
 pub use self::update::parse_update;
 use super::DataError;
 use crate::base::limits::{STRING_BYTES_MAX, WRITE_LEAVES_MAX};

@@ -3,7 +3,7 @@
 //! Source: Firebase realtime protocol 11.1.
 
 /// Puts `\ufffd` where an escape stands for half a surrogate pair. `None`: there is no such place.
-pub(super) fn replace_lone_surrogates(text: &str) -> Option<String> {
+pub fn replace_lone_surrogates(text: &str) -> Option<String> {
     let escape_at = |at: usize| {
         let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
         u32::from_str_radix(digits, 16).ok()
