@@ -12,9 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::error::DatabaseError;
 use super::request::{ListenRequest, Reply, Unavailable, WriteError, WriteRequest, Written};
+use super::rules::InForce;
 use super::session::Sessions;
 use super::snapshot::window_node;
-use super::writer::{Command, Writer};
+use super::writer::{Command, Shared, Writer};
 use crate::base::limits::WRITER_QUEUE_MAX;
 use crate::base::{Clock, Millis};
 use crate::model::push_id::PushIds;
@@ -28,6 +29,7 @@ pub struct Database {
     clock: Clock,
     push_ids: PushIds,
     readers: Readers,
+    pub(super) in_force: InForce,
     /// `None` once it is closing. When the queue is full, askers wait.
     commands: Mutex<Option<mpsc::Sender<Command>>>,
     newest: Arc<AtomicU64>,
@@ -58,7 +60,9 @@ impl Database {
         let push_ids = PushIds::new(store.last_time());
         let epoch = store.epoch().to_owned();
         let newest = Arc::new(AtomicU64::new(0));
-        let writer = Writer::new(store, readers.clone(), runtime.clone(), clock.clone(), Arc::clone(&newest))?;
+        let in_force = InForce::load(&store)?;
+        let shared = Shared { newest: Arc::clone(&newest), rules: in_force.clone() };
+        let writer = Writer::new(store, readers.clone(), runtime.clone(), clock.clone(), shared)?;
         let (sender, receiver) = mpsc::channel(WRITER_QUEUE_MAX);
         let thread = std::thread::Builder::new().name(format!("writer {name}")).spawn(move || writer.run(receiver))?;
         Ok(Arc::new(Self {
@@ -67,6 +71,7 @@ impl Database {
             clock,
             push_ids,
             readers,
+            in_force,
             commands: Mutex::new(Some(sender)),
             newest,
             id_next: AtomicU64::new(1),

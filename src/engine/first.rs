@@ -18,6 +18,7 @@ use super::feed::{Feed, Held};
 use super::first_children::FirstChildren;
 use super::request::{Known, Owed, ReadError, Shape};
 use crate::base::limits::RESPONSE_BYTES_MAX;
+use crate::model::compound_hash::{Comparison, RangeMerge};
 use crate::model::hash::Hasher;
 use crate::model::json::JsonWriter;
 use crate::model::{Node, Path};
@@ -185,23 +186,74 @@ impl Pieces {
     }
 }
 
-/// The data as a whole message; nothing if the client holds it.
+/// The data as a whole message, or the parts that differ; nothing if the client holds it.
 fn told(node: &Node, telling: &Telling) -> Vec<u8> {
     let mut out = Vec::new();
-    if !telling.known.as_ref().is_some_and(|known| known.is(node)) {
-        telling.encoder.encode(&Event::Put { path: &Path::root(), node }, None, &mut out);
-    }
+    let differing = match &telling.known {
+        Some(known) if known.is(node) => return out,
+        Some(Known { compound: Some(compound), .. }) => {
+            let mut comparison = Comparison::new(compound.clone());
+            node.walk(&mut |step| comparison.step(step));
+            ranges(comparison)
+        }
+        _ => None,
+    };
+    let event = match &differing {
+        Some(ranges) => Event::Ranges { ranges },
+        None => Event::Put { path: &Path::root(), node },
+    };
+    telling.encoder.encode(&event, None, &mut out);
     out
+}
+
+/// What differs, where that can be told. (Hashes of parts do not cover everything: where they are all equal although the
+/// whole is not, everything is told.)
+fn ranges(comparison: Comparison) -> Option<Vec<RangeMerge>> {
+    comparison.finish().filter(|ranges| !ranges.is_empty())
 }
 
 /// As [`told`] and the answer, for content of any size: once over it for its length and hash, and once more to send it.
 fn tell_in_pieces(tree: &Tree<'_>, content: &Content, telling: Telling, pieces: &mut Pieces) -> Result<(), StoreError> {
     let Telling { encoder, known, answer } = telling;
+    let measured = measure(tree, content, encoder.as_ref(), known)?;
+    match measured {
+        Measured::TooBig => {
+            pieces.answer(answer, Err(ReadError::TooBig));
+            return Ok(());
+        }
+        Measured::Known => {}
+        Measured::Ranges(ranges) => {
+            let _ = pieces.add(&encode(encoder.as_ref(), &Event::Ranges { ranges: &ranges }, None));
+        }
+        Measured::Whole(packer) => put(tree, content, encoder.as_ref(), packer, pieces)?,
+    }
+    pieces.answer(answer, Ok(()));
+    Ok(())
+}
+
+/// What one pass over content tells.
+enum Measured {
+    TooBig,
+    /// The client holds exactly this.
+    Known,
+    Ranges(Vec<RangeMerge>),
+    /// To be told in full; the packer has seen all of it.
+    Whole(Option<Box<dyn Packer>>),
+}
+
+fn measure(
+    tree: &Tree<'_>,
+    content: &Content,
+    encoder: &dyn Encoder,
+    known: Option<Known>,
+) -> Result<Measured, StoreError> {
     let mut packer = encoder.packer();
-    let mut hasher = known.as_ref().map(|_| Hasher::new());
+    let (hash, compound) = known.map(|known| (known.hash, known.compound)).unzip();
+    let mut hasher = hash.as_ref().map(|_| Hasher::new());
+    let mut comparison = compound.flatten().map(Comparison::new);
     let (mut json, mut text, mut len) = (JsonWriter::new(encoder.format()), Vec::new(), 0_u64);
     let (before, after) = encoder.snapshot_frame();
-    let mut measure = |text: &mut Vec<u8>| {
+    let mut take = |text: &mut Vec<u8>| {
         len += text.len() as u64;
         if let Some(packer) = &mut packer {
             packer.measure(text);
@@ -209,27 +261,23 @@ fn tell_in_pieces(tree: &Tree<'_>, content: &Content, telling: Telling, pieces: 
         text.clear();
         if len > RESPONSE_BYTES_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let _ = measure(&mut before.clone());
+    let _ = take(&mut before.clone());
     content.walk(tree, &mut |step| {
         json.step(step, &mut text);
-        if let Some(hasher) = &mut hasher {
-            hasher.step(step);
-        }
-        if text.len() >= PIECE_BYTES { measure(&mut text) } else { ControlFlow::Continue(()) }
+        hasher.iter_mut().for_each(|hasher| hasher.step(step));
+        comparison.iter_mut().for_each(|comparison| comparison.step(step));
+        if text.len() >= PIECE_BYTES { take(&mut text) } else { ControlFlow::Continue(()) }
     })?;
     json.finish(&mut text);
     text.extend_from_slice(&after);
-    let _ = measure(&mut text);
+    let _ = take(&mut text);
     if len > RESPONSE_BYTES_MAX {
-        pieces.answer(answer, Err(ReadError::TooBig));
-        return Ok(());
+        return Ok(Measured::TooBig);
     }
-    let is_known = known.zip(hasher).is_some_and(|(known, hasher)| known.hash == hasher.finish());
-    if !is_known {
-        put(tree, content, encoder.as_ref(), packer, pieces)?;
+    if hasher.map(Hasher::finish) == hash && hash.is_some() {
+        return Ok(Measured::Known);
     }
-    pieces.answer(answer, Ok(()));
-    Ok(())
+    Ok(comparison.and_then(ranges).map_or(Measured::Whole(packer), Measured::Ranges))
 }
 
 /// The `Put` of `content` at the root, as `encoder` writes it, piece by piece.

@@ -29,6 +29,7 @@ mod project;
 mod replay;
 mod request;
 mod rows;
+mod rules;
 mod session;
 mod settle;
 mod snapshot;
@@ -52,4 +53,5 @@ pub use request::{
 };
 pub use session::{Attachment, Session, SessionError};
 
+pub use crate::rules::{Rules, RulesError};
 pub use crate::store::{Durability, Options as StoreOptions, Snapshot, StoreError, Tree};

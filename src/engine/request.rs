@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::event::{Encoder, EventTypes};
+use crate::model::compound_hash::CompoundHash;
 use crate::model::{Change, Draft, Node, Path, Query, Write, hash};
 use crate::transport::Outbox;
 
@@ -126,6 +127,8 @@ pub struct LinkListen {
 pub struct Known {
     /// Node hash; empty for nothing.
     pub hash: String,
+    /// Hashes of its parts: then only the parts that differ are told, as [`super::Event::Ranges`].
+    pub compound: Option<CompoundHash>,
 }
 
 impl Known {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::listeners::Listeners;
 use super::on_disconnect::Pending;
 use super::request::{Answered, Arm, Reply, WriteError, WriteRequest, Written};
+use super::rules::InForce;
 use super::settle::{Refusal, settle, settle_one};
 use super::writer::Command;
 use crate::base::limits::SESSION_ARMED_MAX;
@@ -23,6 +24,7 @@ pub(super) struct State {
     /// Armed onDisconnect writes by session; the rows in the store say the same.
     pub armed: HashMap<Arc<str>, Pending>,
     pub clock: Clock,
+    pub rules: InForce,
     pub epoch: String,
     pub seq: u64,
     /// Time of the newest record: the next one is never earlier, also after a restart with a clock that was set back.
@@ -75,6 +77,15 @@ impl State {
                     link.into_iter().for_each(|link| self.listeners.remove_link(link));
                     self.end(&mut batch, &session, outgoing)?;
                     reply.into_iter().for_each(|reply| outgoing.reply(Reply::Asker(reply), ()));
+                }
+                Command::SetRules { rules, reply } => {
+                    batch.set_rules(rules.text(), &rules.index_rules())?;
+                    let in_force = self.rules.clone();
+                    outgoing.replies.push(Box::new(move || {
+                        in_force.set(rules);
+                        // The asker may have gone away; they are in force all the same.
+                        let _ = reply.send(());
+                    }));
                 }
                 _ => {}
             }

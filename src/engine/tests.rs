@@ -41,6 +41,16 @@ impl Encoder for Lines {
                 let prev_key = prev_key.map_or("-", |key| key.as_str());
                 format!("{at}\t{}\t{key}\t{prev_key}\t{}\n", event_type.name(), node.to_json(Format::Export))
             }
+            Event::Ranges { ranges } => {
+                let parts: Vec<String> = ranges
+                    .iter()
+                    .map(|range| {
+                        let at = |end: &Option<String>| end.clone().unwrap_or_else(|| "*".to_owned());
+                        format!("{}..{}\t{}", at(&range.start), at(&range.end), range.data.to_json(Format::Export))
+                    })
+                    .collect();
+                format!("{at}\tranges\t{}\n", parts.join("\t"))
+            }
             Event::Reset => "reset\n".to_owned(),
             Event::Cancel { reason } => format!("cancel\t{reason}\n"),
         };

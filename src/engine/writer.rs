@@ -23,16 +23,21 @@ use super::replay::{Replay, replay};
 use super::request::{
     Arm, LinkListen, ListenRequest, Owed, ReadError, Reply, Shape, WriteError, WriteRequest, Written,
 };
+use super::rules::InForce;
 use super::state::{Out, Outgoing, State, load_armed};
 use super::tail::Tail;
 use crate::base::Clock;
 use crate::base::limits::BATCH_OPERATIONS_MAX;
 use crate::model::{Path, Query};
+use crate::rules::Rules;
 use crate::store::{self, Readers, StoreError, Tree};
 use crate::transport::Outbox;
 
 /// Replies from which on it pays to hand them to the runtime.
 const REPLIES_HANDED_OVER_MIN: usize = 4;
+
+/// While an index is built, writers that never pause wait for one chunk of it (some 20 ms) once in so many turns.
+const TURNS_PER_CHUNK: u32 = 16;
 
 /// A pause of this length is used to tidy up.
 const TIDY_AFTER: Duration = Duration::from_millis(100);
@@ -56,6 +61,11 @@ pub(super) enum Command {
         session: Arc<str>,
         link: Option<u64>,
         reply: Option<oneshot::Sender<()>>,
+    },
+    /// The reply comes once they are on disk and in force.
+    SetRules {
+        rules: Arc<Rules>,
+        reply: oneshot::Sender<()>,
     },
     /// The reply is the sequence as of which the listener was told what there is.
     Listen {
@@ -92,7 +102,7 @@ pub(super) enum LinkCommand {
 
 impl Command {
     fn writes(&self) -> bool {
-        matches!(self, Self::Write { .. } | Self::Arm { .. } | Self::End { .. })
+        matches!(self, Self::Write { .. } | Self::Arm { .. } | Self::End { .. } | Self::SetRules { .. })
     }
 
     /// Whose it is; commands of one link keep their order.
@@ -108,12 +118,22 @@ impl Command {
     }
 }
 
+/// What those who read beside the writer see of it.
+pub(super) struct Shared {
+    /// The newest committed sequence.
+    pub newest: Arc<AtomicU64>,
+    pub rules: InForce,
+}
+
 pub(super) struct Writer {
     store: store::Writer,
     readers: Readers,
     runtime: tokio::runtime::Handle,
-    /// The newest committed sequence, for those who read beside the writer.
     newest: Arc<AtomicU64>,
+    /// Indexes are being built.
+    is_building: bool,
+    /// Turns since the last chunk of that.
+    turns: u32,
     /// Nothing was asked since the store last tidied up: an idle database does nothing at all.
     is_tidy: bool,
     /// Shared by clients that resume at the same time; forgotten in the next pause.
@@ -128,17 +148,30 @@ impl Writer {
         readers: Readers,
         runtime: tokio::runtime::Handle,
         clock: Clock,
-        newest: Arc<AtomicU64>,
+        shared: Shared,
     ) -> Result<Self, StoreError> {
+        let Shared { newest, rules } = shared;
         let state = State {
             listeners: Listeners::default(),
             armed: load_armed(&store)?,
             clock,
+            rules,
             epoch: store.epoch().to_owned(),
             seq: store.last_seq(),
             time: store.last_time(),
         };
-        let mut writer = Self { store, readers, runtime, newest, is_tidy: false, tail: Tail::default(), state };
+        let mut writer = Self {
+            store,
+            readers,
+            runtime,
+            newest,
+            // One that was interrupted goes on.
+            is_building: true,
+            turns: 0,
+            is_tidy: false,
+            tail: Tail::default(),
+            state,
+        };
         writer.run_left_over()?;
         writer.newest.store(writer.state.seq, Ordering::Release);
         Ok(writer)
@@ -153,8 +186,17 @@ impl Writer {
         self.state.listeners.clear();
     }
 
-    /// Waits for commands; in the first pause after some, the store tidies up. `false` once every sender is gone.
+    /// Waits for commands. While nobody asks, indexes are built, and in the first pause the store tidies up. `false`
+    /// once every sender is gone.
     fn receive(&mut self, commands: &mut mpsc::Receiver<Command>, waiting: &mut Vec<Command>) -> bool {
+        self.turns += 1;
+        while self.is_building && (commands.is_empty() || self.turns >= TURNS_PER_CHUNK) && !commands.is_closed() {
+            self.turns = 0;
+            self.is_building = self.store.build_indexes().unwrap_or_else(|error| {
+                tracing::error!(%error, "an index cannot be built: its queries pass over all children");
+                false
+            });
+        }
         while !self.is_tidy {
             let soon = async { timeout(TIDY_AFTER, commands.recv_many(waiting, BATCH_OPERATIONS_MAX)).await };
             if let Ok(count) = self.runtime.block_on(soon) {
@@ -193,6 +235,7 @@ impl Writer {
 
     fn commit(&mut self, commands: Vec<Command>) {
         let mut outgoing = Outgoing::default();
+        self.is_building |= commands.iter().any(|command| matches!(command, Command::SetRules { .. }));
         match self.state.apply_all(&mut self.store, commands, &mut outgoing) {
             Ok(()) => {
                 self.newest.store(self.state.seq, Ordering::Release);
@@ -249,7 +292,7 @@ impl Writer {
                 Ok(())
             }
             // Those are committed.
-            Command::Write { .. } | Command::Arm { .. } | Command::End { .. } => Ok(()),
+            Command::Write { .. } | Command::Arm { .. } | Command::End { .. } | Command::SetRules { .. } => Ok(()),
         };
         if let Err(error) = outcome {
             tracing::error!(%error, "a listener could not be served");

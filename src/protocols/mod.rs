@@ -9,6 +9,7 @@
 
 pub mod answer;
 pub mod namespace;
+pub mod realtime;
 pub mod rest;
 pub mod sessions;
 
@@ -29,8 +30,12 @@ pub struct Context {
     pub namespaces: Namespaces,
     /// After how much silence an event stream sends a keep-alive.
     pub keep_alive: Duration,
-    /// Bytes that may wait for one event stream: the bound of its outbox.
+    /// Bytes that may wait for one stream or realtime client: the bound of its outbox.
     pub outbox_bytes: usize,
+    /// How often a WebSocket is pinged, and after how much silence it counts as dead.
+    pub ping_interval: Duration,
+    pub silence_max: Duration,
+    pub realtime: Arc<realtime::Registry>,
 }
 
 impl Context {

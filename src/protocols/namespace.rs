@@ -75,7 +75,8 @@ impl Namespaces {
         }
     }
 
-    fn host(&self, uri: &Uri, headers: &HeaderMap) -> String {
+    /// The host that the client asked for, with its port if it gave one, in lower case; empty if it named none.
+    pub fn host(&self, uri: &Uri, headers: &HeaderMap) -> String {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let forwarded = header("x-forwarded-host").filter(|_| self.trust_forwarded_host);
         // A chain of proxies appends: the first is what the client asked for.

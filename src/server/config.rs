@@ -27,6 +27,8 @@ pub struct Config {
     pub trust_forwarded_host: bool,
     pub presence_grace: Duration,
     pub keep_alive: Duration,
+    pub ping_interval: Duration,
+    pub silence_max: Duration,
     pub outbox_bytes: u64,
     pub connections_max: usize,
     pub log_retention_records: u64,
@@ -86,6 +88,8 @@ impl Default for Config {
             trust_forwarded_host: false,
             presence_grace: Duration::from_secs(10),
             keep_alive: Duration::from_secs(30),
+            ping_interval: Duration::from_secs(limits::PING_SECONDS),
+            silence_max: Duration::from_secs(limits::SILENCE_SECONDS),
             outbox_bytes: u64::try_from(limits::OUTBOX_BYTES_MAX).unwrap_or(u64::MAX),
             connections_max: limits::CONNECTIONS_MAX,
             log_retention_records: 100_000,
@@ -103,6 +107,7 @@ const DATABASES: &str = "Databases";
 const CLIENTS: &str = "Clients";
 const LOGGING: &str = "Logging";
 const SWITCH: &str = "true or false";
+const MOMENT_FORM: &str = "a duration of at least 10ms, such as 500ms or 30s";
 
 /// The table of settings.
 pub const KEYS: &[Key] = &[
@@ -265,20 +270,35 @@ pub const KEYS: &[Key] = &[
         name: "keep_alive",
         section: CLIENTS,
         help: "Silence after which an event stream sends a keep-alive. Clients give up after 45s of silence",
-        allowed: "a duration of at least 10ms, such as 500ms or 30s",
+        allowed: MOMENT_FORM,
         value_name: "DURATION",
-        set: |config, text| {
-            let period = duration(text).filter(|period| *period >= Duration::from_millis(10))?;
-            config.keep_alive = period;
-            Some(())
-        },
+        set: |config, text| moment(text).map(|period| config.keep_alive = period),
         show: |config| quoted(&duration_text(config.keep_alive)),
+    },
+    Key {
+        name: "ping_interval",
+        section: CLIENTS,
+        help: "How often a WebSocket is pinged, so that its client shows that it is there",
+        allowed: MOMENT_FORM,
+        value_name: "DURATION",
+        set: |config, text| moment(text).map(|period| config.ping_interval = period),
+        show: |config| quoted(&duration_text(config.ping_interval)),
+    },
+    Key {
+        name: "silence_max",
+        section: CLIENTS,
+        help: "Silence after which the client of a WebSocket counts as dead and its onDisconnect writes run. Longer \
+               than ping_interval",
+        allowed: MOMENT_FORM,
+        value_name: "DURATION",
+        set: |config, text| moment(text).map(|period| config.silence_max = period),
+        show: |config| quoted(&duration_text(config.silence_max)),
     },
     Key {
         name: "outbox_bytes",
         section: CLIENTS,
-        help: "Bytes that may wait for one event stream. Beyond, a slow reader's events are folded into one fresh \
-               snapshot, or its stream ends",
+        help: "Bytes that may wait for one stream or WebSocket. Beyond, a slow reader's events are folded into one fresh \
+               snapshot, or its connection ends",
         allowed: "a size of at least 1KB, such as 64KB or 4MB",
         value_name: "SIZE",
         set: |config, text| {
@@ -331,6 +351,11 @@ impl Key {
     pub fn is_switch(&self) -> bool {
         self.value_name.is_empty()
     }
+}
+
+/// A duration that something may be repeated after.
+fn moment(text: &str) -> Option<Duration> {
+    duration(text).filter(|period| *period >= Duration::from_millis(10))
 }
 
 fn within(text: &str, least: usize, most: usize) -> Option<usize> {

@@ -103,6 +103,9 @@ impl Server {
             },
             keep_alive: config.keep_alive,
             outbox_bytes: usize::try_from(config.outbox_bytes).unwrap_or(usize::MAX),
+            ping_interval: config.ping_interval,
+            silence_max: config.silence_max,
+            realtime: Arc::default(),
         });
         if let Some(path) = &config.port_file {
             let written = write_whole(path, &address.port().to_string());

@@ -84,7 +84,7 @@ impl Client {
     }
 
     async fn listen(&self, at: &str, query: Query, tag: &str, known: Option<&str>) -> u64 {
-        let known = known.map(|hash| Known { hash: hash.to_owned() });
+        let known = known.map(|hash| Known { hash: hash.to_owned(), compound: None });
         let encoder = Arc::new(Tagged(tag.to_owned()));
         let listen = LinkListen { path: path(at), query, encoder, is_default: tag.is_empty(), known };
         self.link.listen(listen, said(&format!("listen {at}"))).await.unwrap()

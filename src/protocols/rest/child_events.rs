@@ -54,7 +54,7 @@ impl Encoder for ChildEvents {
                 write_string(reason, out);
                 out.extend_from_slice(b"\n\n");
             }
-            Event::Put { .. } | Event::Patch { .. } => {}
+            Event::Put { .. } | Event::Patch { .. } | Event::Ranges { .. } => {}
         }
     }
 

@@ -42,7 +42,7 @@ impl Encoder for ValueEvents {
                 write_string(reason, out);
                 out.extend_from_slice(b"\n\n");
             }
-            Event::Child { .. } | Event::Reset => {}
+            Event::Child { .. } | Event::Reset | Event::Ranges { .. } => {}
         }
     }
 

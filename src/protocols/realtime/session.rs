@@ -1,0 +1,187 @@
+//! One client, whatever carries its messages: what it listens to, and its way to the engine.
+//!
+//! Requests are taken one after the other and answered in order, each exactly once: every answer goes through the
+//! link's queue, so that it stands behind what the requests before it caused. Messages wait on the outbox as WebSocket
+//! frames; long polling takes them apart again. Source: Firebase realtime protocol 2.2, 6, 9.2, 14.1.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::Mutex;
+
+use super::codec::{self, Control, Incoming, Malformed, Outcome};
+use super::encoder::{Pushes, ReadAnswer};
+use super::frames;
+use super::listens::Listens;
+use super::registry::Registry;
+use super::request::{Action, Listen, ListenKey, Request};
+use crate::base::limits::REALTIME_LISTENS_MAX;
+use crate::engine::{Database, Link, LinkListen, ReadError, Unavailable, WriteError, WriteRequest};
+use crate::model::{Path, Query};
+use crate::protocols::Context;
+use crate::transport::Outbox;
+
+/// Bytes of a message that is parsed where it is taken. Beyond: on a thread that may block.
+const PARSE_INLINE_MAX: usize = 64 * 1024;
+
+/// One client. Dropped, it ends; better, [`Session::end`] it and wait.
+pub struct Session {
+    link: Link,
+    registry: Arc<Registry>,
+    /// Held for the whole of a request, so that they are taken in order.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    listens: Listens,
+    is_over: bool,
+}
+
+impl Session {
+    /// A new session with its hello queued. `host` is where the client shall connect the next time.
+    pub fn open(context: &Context, database: &Arc<Database>, host: &str) -> Arc<Self> {
+        let outbox = Outbox::new(context.outbox_bytes);
+        let link = database.open_link(Arc::clone(&outbox));
+        let registry = Arc::clone(&context.realtime);
+        let session = Arc::new(Self { link, registry, state: Mutex::default() });
+        session.registry.insert(session.id().into(), Arc::downgrade(&session));
+        outbox.push(frames::message(&codec::hello(database.now(), host, session.id())));
+        session
+    }
+
+    pub fn id(&self) -> &str {
+        self.link.session()
+    }
+
+    /// The name of its database.
+    pub fn namespace(&self) -> &str {
+        self.link.database().name()
+    }
+
+    /// What its client is to be sent, as WebSocket frames.
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        self.link.outbox()
+    }
+
+    /// Takes one whole message. A control message is the transport's business and is given back.
+    ///
+    /// # Errors
+    /// [`Malformed`]: the connection cannot go on.
+    pub async fn message(&self, text: Bytes) -> Result<Option<Control>, Malformed> {
+        let parsed = if text.len() > PARSE_INLINE_MAX {
+            tokio::task::spawn_blocking(move || codec::parse(&text)).await.unwrap_or(Err(Malformed::NoMessage))
+        } else {
+            codec::parse(&text)
+        };
+        match parsed? {
+            Incoming::Control(control) => Ok(Some(control)),
+            Incoming::Request(request) => {
+                self.request(request).await;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Has a request done; its answer comes on the outbox. Waits only for places in the writer's queue. Once the session
+    /// has ended nothing happens.
+    pub async fn request(&self, request: Request) {
+        let mut state = self.state.lock().await;
+        if state.is_over {
+            return;
+        }
+        if self.start(&mut state.listens, request).await.is_err() {
+            // The database is closing: the client comes back and asks anew.
+            self.outbox().close();
+        }
+    }
+
+    /// Ends it: what it armed runs, and is on disk when this returns; what is queued is still sent. Ending twice does
+    /// nothing more.
+    pub async fn end(&self) {
+        self.registry.remove(self.id());
+        // Behind a request that is under way, so that nothing is asked of a link that has ended.
+        let mut state = self.state.lock().await;
+        *state = State { listens: Listens::default(), is_over: true };
+        self.link.end().await;
+        self.outbox().close();
+    }
+
+    async fn start(&self, listens: &mut Listens, request: Request) -> Result<(), Unavailable> {
+        let number = request.number;
+        match request.action {
+            Action::Answer(outcome) => self.say(number, &outcome).await,
+            Action::Listen(listen) => self.listen(listens, number, listen).await,
+            Action::Unlisten(key) => {
+                let answer = answer(number, &Outcome::DONE);
+                match listens.remove(&key) {
+                    Some(id) => self.link.unlisten(id, answer).await,
+                    None => self.link.say(answer).await,
+                }
+            }
+            Action::Read { path, query } => self.read(number, path, query).await,
+            Action::Write { write, condition } => {
+                let request = WriteRequest { write, if_match: condition, rows_max: None, want_etag: false };
+                let answer = move |written: Result<_, WriteError>| answer(number, &written_outcome(written.err()));
+                self.link.write(request, Box::new(answer)).await
+            }
+            Action::Arm(arm) => {
+                let answer = move |armed: Result<(), WriteError>| answer(number, &written_outcome(armed.err()));
+                self.link.arm(arm, Box::new(answer)).await
+            }
+        }
+    }
+
+    async fn say(&self, number: u64, outcome: &Outcome) -> Result<(), Unavailable> {
+        self.link.say(answer(number, outcome)).await
+    }
+
+    async fn listen(&self, listens: &mut Listens, number: u64, listen: Listen) -> Result<(), Unavailable> {
+        let Listen { key, query, query_text, known } = listen;
+        let query_bytes = query_text.len();
+        let Ok(replaced) = listens.replaced(&key, query_bytes) else {
+            let text = format!("A connection may have at most {REALTIME_LISTENS_MAX} listens of moderate size");
+            return self.say(number, &Outcome::failure(text)).await;
+        };
+        if let Some(id) = replaced {
+            self.link.unlisten(id, Bytes::new()).await?;
+        }
+        let (path, tag) = match &key {
+            ListenKey::Default { path, .. } => (path.clone(), None),
+            ListenKey::Tagged { path, tag } => (path.clone(), Some(*tag)),
+        };
+        let encoder = Arc::new(Pushes::new(path.clone(), tag, query_text));
+        let wanted = LinkListen { path, query, encoder, is_default: tag.is_none(), known };
+        let answer = move |outcome| match outcome {
+            Ok(()) => answer(number, &Outcome::LISTENING),
+            Err(ReadError::TooBig) => answer(number, &Outcome::TOO_BIG),
+        };
+        let id = self.link.listen(wanted, Box::new(answer)).await?;
+        listens.insert(key, query_bytes, id);
+        Ok(())
+    }
+
+    async fn read(&self, number: u64, path: Path, query: Query) -> Result<(), Unavailable> {
+        let refused = move |ReadError::TooBig| answer(number, &Outcome::TOO_BIG);
+        self.link.read(path, query, Arc::new(ReadAnswer { number }), Box::new(refused)).await
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.registry.remove(self.link.session());
+    }
+}
+
+fn answer(number: u64, outcome: &Outcome) -> Bytes {
+    frames::message(&codec::answer(number, outcome))
+}
+
+fn written_outcome(refused: Option<WriteError>) -> Outcome {
+    match refused {
+        None => Outcome::DONE,
+        Some(WriteError::Stale(_)) => Outcome::STALE,
+        Some(WriteError::Unavailable) => Outcome::UNAVAILABLE,
+        Some(error @ (WriteError::TooBig | WriteError::Invalid(_))) => Outcome::failure(error),
+    }
+}
