@@ -82,9 +82,9 @@ pub const RULES_INDEXES_MAX: usize = 1_000;
 pub const RULES_PROBLEMS_MAX: usize = 100;
 /// Bytes of one WebSocket message, its fragments taken together. Beyond: close code 1009. Source: firebase-wire.md 3.6.
 pub const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Seconds for which a WebSocket message may be half-received. Beyond: close code 1008. Enough for the largest at
-/// 300 KB per second; the SDKs' are a thousand times smaller.
-pub const MESSAGE_SECONDS: u64 = 120;
+/// How many of the longest silences (below) a WebSocket message may be half-received. Beyond: close code 1008. Four are
+/// two minutes: enough for the largest message at 300 KB per second, and the SDKs' are a thousand times smaller.
+pub const MESSAGE_SILENCES_MAX: u32 = 4;
 /// Seconds without a word from a WebSocket's peer after which it is asked (a ping). Source: firebase-wire.md 3.4.
 pub const PING_SECONDS: u64 = 15;
 /// Seconds without a word, or a byte taken, after which a WebSocket's peer that was asked counts as gone. Beyond: the

@@ -27,7 +27,7 @@ use super::outbox::{Item, Outbox};
 use super::socket::linger;
 use super::tap::Tap;
 use super::writer::{Stop, Writer};
-use crate::base::limits::{LINGER_SECONDS, MESSAGE_SECONDS};
+use crate::base::limits::{LINGER_SECONDS, MESSAGE_SILENCES_MAX};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -272,7 +272,7 @@ impl Output<'_> {
             return Some(Over::Gone);
         }
         let half_since = tap.and_then(Tap::half_since);
-        if half_since.is_some_and(|since| now - since >= Duration::from_secs(MESSAGE_SECONDS)) {
+        if half_since.is_some_and(|since| now - since >= self.silence_max * MESSAGE_SILENCES_MAX) {
             return Some(Over::close(code::POLICY_VIOLATION, "half a message"));
         }
         // A silence that is not the peer's does not count.

@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::codec::{self, Control, Malformed};
 use super::segments::Assembly;
 use super::{Session, frames};
-use crate::base::limits::{MESSAGE_BYTES_MAX, MESSAGE_SECONDS};
+use crate::base::limits::{MESSAGE_BYTES_MAX, MESSAGE_SILENCES_MAX};
 use crate::protocols::namespace::parameter;
 use crate::protocols::{Context, answer};
 use crate::transport::{self, BoxFuture, Conversation, Next, Outbox, Reply, WebSocket};
@@ -112,7 +112,7 @@ impl Client {
             return;
         }
         // A second for each segment of 16 KB, beside the silence that any client may keep.
-        let time = self.silence_max + Duration::from_secs(missing.min(MESSAGE_SECONDS));
+        let time = (self.silence_max + Duration::from_secs(missing)).min(self.silence_max * MESSAGE_SILENCES_MAX);
         let outbox = Arc::clone(self.session.outbox());
         self.deadline = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             tokio::time::sleep(time).await;

@@ -264,7 +264,7 @@ impl Encoder for SessionEncoder {
                 );
             }
             // Sessions listen to values only, and a `put` at the root is their reset.
-            Event::Child { .. } | Event::Reset => {}
+            Event::Child { .. } | Event::Reset | Event::Ranges { .. } => {}
         }
     }
 
