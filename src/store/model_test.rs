@@ -1,5 +1,5 @@
-//! The store against a plain node in memory: random writes, batches that are dropped, reopening; then every read is
-//! compared, and what each record replaced is put back from the newest to the oldest.
+//! The store against a plain node in memory: random writes, batches that are dropped, other rules, indexes half built,
+//! reopening; then every read is compared, and what each record replaced is put back from the newest to the oldest.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -8,18 +8,22 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::encode::{node_rows, path_key};
+use super::index::check;
 use super::testing::Temp;
 use super::*;
 use crate::model::order::Place;
 use crate::model::walk::Step;
-use crate::model::{Change, Index, Key, Node, Path, Record, Scalar, Value, hash};
+use crate::model::{Change, Index, IndexRule, Key, Node, Path, Query, Record, Scalar, Value, hash};
 
 #[derive(Clone, Debug)]
 enum Op {
     /// Some records, one batch.
     Commit(Vec<Vec<Change>>),
-    /// The same, dropped.
-    Drop(Vec<Vec<Change>>),
+    /// The same, with rules, dropped.
+    Drop(Vec<Vec<Change>>, Vec<IndexRule>),
+    SetRules(Vec<IndexRule>),
+    /// A chunk of this many steps.
+    Build(u32),
     Reopen,
 }
 
@@ -47,6 +51,8 @@ fn scalar() -> impl Strategy<Value = Scalar> {
         any::<i64>().prop_map(Scalar::Int),
         any::<f64>().prop_filter_map("finite", Scalar::number),
         "\\PC{0,3}|\u{0}x|\"".prop_map(Scalar::string),
+        // Beyond what an index row keeps.
+        "[ab]{0,2}".prop_map(|tail| Scalar::string("x".repeat(256) + &tail)),
     ]
 }
 
@@ -66,7 +72,13 @@ fn change() -> impl Strategy<Value = Change> {
 
 fn op() -> impl Strategy<Value = Op> {
     let batch = || prop::collection::vec(prop::collection::vec(change(), 1..4), 1..4);
-    prop_oneof![8 => batch().prop_map(Op::Commit), 1 => batch().prop_map(Op::Drop), 1 => Just(Op::Reopen)]
+    prop_oneof![
+        8 => batch().prop_map(Op::Commit),
+        1 => (batch(), check::rules(key().boxed())).prop_map(|(records, rules)| Op::Drop(records, rules)),
+        2 => check::rules(key().boxed()).prop_map(Op::SetRules),
+        2 => (1..8_u32).prop_map(Op::Build),
+        1 => Just(Op::Reopen),
+    ]
 }
 
 fn apply(node: &mut Node, change: &Change) {
@@ -178,7 +190,7 @@ fn check_log(tree: &Tree<'_>, history: &[(Record, Node)]) {
     }
 }
 
-fn run(ops: &[Op], paths: &[Path], other: &Key) {
+fn run(ops: &[Op], paths: &[Path], queries: &[Query], other: &Key) {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("test.sqlite");
     let options = Options { durability: Durability::Off, ..Options::default() };
@@ -196,13 +208,22 @@ fn run(ops: &[Op], paths: &[Path], other: &Key) {
                 batch.commit().unwrap();
                 history.extend(made);
             }
-            Op::Drop(records) => {
+            Op::Drop(records, rules) => {
                 let mut batch = writer.begin().unwrap();
+                batch.set_rules("dropped", rules).unwrap();
                 append(&mut batch, records, &last);
                 let crashed = Temp::after_crash(&file);
                 assert!(crashed.tree().equals(&Path::root(), &last.1).unwrap());
                 check_log(&crashed.tree(), &history);
+                check::check_entries(&crashed.tree(), &last.1);
             }
+            Op::SetRules(rules) => {
+                let mut batch = writer.begin().unwrap();
+                batch.set_rules("kept", rules).unwrap();
+                batch.commit().unwrap();
+                check::check_specs(&writer.tree(), rules);
+            }
+            Op::Build(steps) => drop(writer.build_some(*steps).unwrap()),
             Op::Reopen => {
                 drop(writer);
                 (writer, readers) = open(&file, &options).unwrap();
@@ -212,6 +233,7 @@ fn run(ops: &[Op], paths: &[Path], other: &Key) {
         let (record, tree) = history.last().unwrap();
         assert_eq!((writer.epoch(), writer.last_seq(), writer.last_time()), (&*epoch, record.seq, record.time));
         assert!(writer.tree().equals(&Path::root(), tree).unwrap());
+        check::check_entries(&writer.tree(), tree);
         assert_eq!(writer.tree().log_start().unwrap(), 1);
     }
     let snapshot = readers.snapshot().unwrap();
@@ -221,6 +243,18 @@ fn run(ops: &[Op], paths: &[Path], other: &Key) {
         check_reads(&tree, &history.last().unwrap().1, path, other);
     }
     check_log(&tree, &history);
+    check_queries(&tree, &history.last().unwrap().1, paths, queries);
+    drop(snapshot);
+    while writer.build_indexes().unwrap() {}
+    assert!(writer.rules_text().unwrap().is_none_or(|text| text == "kept"));
+    check::check_entries(&writer.tree(), &history.last().unwrap().1);
+    check_queries(&writer.tree(), &history.last().unwrap().1, paths, queries);
+}
+
+fn check_queries(tree: &Tree<'_>, whole: &Node, paths: &[Path], queries: &[Query]) {
+    for path in paths {
+        queries.iter().for_each(|query| check::check_ordered(tree, whole, path, query));
+    }
 }
 
 proptest! {
@@ -230,10 +264,11 @@ proptest! {
     fn store_gives_what_a_node_in_memory_gives(
         ops in prop::collection::vec(op(), 1..12),
         paths in prop::collection::vec(path(), 8),
+        queries in prop::collection::vec(check::query(key().boxed(), scalar().boxed()), 8),
         other in key(),
     ) {
         let mut paths = paths;
         paths.push(Path::root());
-        run(&ops, &paths, &other);
+        run(&ops, &paths, &queries, &other);
     }
 }

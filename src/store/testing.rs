@@ -3,12 +3,14 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
-use super::open::beside;
+use super::open::{beside, open_reader};
 use super::{Applied, Durability, LogEntry, Options, Readers, Tree, Writer, open};
-use crate::model::{Change, Draft, Node, Path, Record, Value};
+use crate::model::{Change, Draft, Index, IndexRule, Key, Node, Path, Record, Segment, Value};
 
 /// An open database. Fields are dropped in this order.
 pub struct Temp {
@@ -50,6 +52,34 @@ impl Temp {
         self.writer.tree()
     }
 
+    /// Commits rules that ask for indexes: each a pattern with `$` for any key, and a child path or `.value`.
+    pub fn set_rules(&mut self, indexes: &[(&str, &str)]) {
+        let indexes: Vec<IndexRule> = indexes.iter().map(|(pattern, on)| index_rule(pattern, on)).collect();
+        let mut batch = self.writer.begin().unwrap();
+        batch.set_rules("rules", &indexes).unwrap();
+        batch.commit().unwrap();
+    }
+
+    /// The same, built to the end.
+    pub fn index(&mut self, indexes: &[(&str, &str)]) {
+        self.set_rules(indexes);
+        while self.writer.build_indexes().unwrap() {}
+    }
+
+    /// Steps of SQLite's virtual machine that a read takes. A row that is passed over takes at least three.
+    pub fn steps(&self, read: impl FnOnce(&Tree<'_>)) -> u64 {
+        let mut conn = open_reader(&self.file).unwrap();
+        let steps = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&steps);
+        let counter = move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            false
+        };
+        conn.progress_handler(1, Some(counter)).unwrap();
+        read(&Tree { conn: &conn });
+        steps.load(Ordering::Relaxed)
+    }
+
     /// Writes the WAL back into the file.
     pub fn checkpoint(&self) {
         self.tree().conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
@@ -79,6 +109,15 @@ impl Temp {
 
 pub fn path(text: &str) -> Path {
     Path::parse(text).unwrap()
+}
+
+pub fn index_rule(pattern: &str, on: &str) -> IndexRule {
+    let segments = pattern.split('/').filter(|segment| !segment.is_empty()).map(|segment| match segment {
+        "$" => Segment::Any,
+        key => Segment::Key(Key::parse(key).unwrap()),
+    });
+    let index = if on == ".value" { Index::Value } else { Index::Child(path(on)) };
+    IndexRule { pattern: segments.collect(), index }
 }
 
 pub fn node(json: &str) -> Node {

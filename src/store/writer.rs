@@ -131,6 +131,11 @@ impl Writer {
         Ok(!self.indexes.is_settled())
     }
 
+    #[cfg(test)]
+    pub(super) fn indexes_for_test(&self) -> &Indexes {
+        &self.indexes
+    }
+
     /// Tidies up a little: trims the log, and writes the WAL back into the file where that is worth it.
     ///
     /// For when nothing has been asked for some 100 ms, not after each commit. Takes milliseconds, or a few tens of

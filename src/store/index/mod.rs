@@ -10,14 +10,19 @@
 //! - `upkeep`: a change to the tree, and what it does to entries
 //! - `priority`: when a node comes to have entries by priority
 //! - `build`: entries of new indexes, and the end of old ones, bit by bit
-//! - `ordered`: reading children in order
+//! - `rows`: entries in their table; `ordered`: reading children in order
+//! - `check`: what entries have to be, for tests
 
 pub mod build;
+#[cfg(test)]
+pub mod check;
 mod entry;
 mod ordered;
 pub mod priority;
 mod rows;
 pub mod spec;
+#[cfg(test)]
+mod tests;
 pub mod upkeep;
 
 pub use spec::Indexes;
