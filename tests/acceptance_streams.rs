@@ -30,6 +30,12 @@ fn check(server: &Server, events: &mut Events, table: &[(&str, &str, &str, &str)
     }
 }
 
+/// Lets Firebase's streams query the children of `/s` by these: a JSON string, or a list of them.
+fn index(server: &Server, names: &str) {
+    let rules = format!(r#"{{"rules":{{".read":true,".write":true,"s":{{".indexOn":{names}}}}}}}"#);
+    assert_eq!(server.put("/.settings/rules.json", &rules).status, 200);
+}
+
 // ---- Firebase's stream (11.1 to 11.6, 15.5) ------------------------------------------------------------------------
 
 #[test]
@@ -130,6 +136,7 @@ fn export_stream_shows_priorities() {
 #[test]
 fn query_stream_keeps_its_window() {
     let server = Server::ephemeral();
+    index(&server, "\"h\"");
     server.put("/s.json", r#"{"a":{"h":1,"t":"a"},"b":{"h":2},"c":{"h":3}}"#);
     let mut events = server.events("/s.json?orderBy=%22h%22&limitToFirst=2");
     assert_eq!(next(&mut events), r#"put {"path":"/","data":{"a":{"h":1,"t":"a"},"b":{"h":2}}}"#);
@@ -146,8 +153,247 @@ fn query_stream_keeps_its_window() {
             ("DELETE", "/s/0.json", "", r#"patch {"path":"/","data":{"0":null,"b":{"h":2}}}"#),
             ("DELETE", "/s/b.json", "", r#"put {"path":"/b","data":null}"#),
             ("PUT", "/s/d.json", r#"{"h":9}"#, r#"put {"path":"/d","data":{"h":9}}"#),
+            // Moved, but still within.
+            ("PUT", "/s/d/h.json", "-1", r#"put {"path":"/d/h","data":-1}"#),
+            // Out, and another in.
+            ("PUT", "/s/e.json", r#"{"h":5}"#, ""),
+            ("PUT", "/s/d/h.json", "7", r#"patch {"path":"/","data":{"d":null,"e":{"h":5}}}"#),
+            (
+                "PATCH",
+                "/s.json",
+                r#"{"e/h":8,"a":null}"#,
+                r#"patch {"path":"/","data":{"a":null,"d":{"h":7},"e":{"h":8}}}"#,
+            ),
         ],
     );
+}
+
+#[test]
+fn query_stream_is_told_what_is_written_inside_its_children() {
+    let server = Server::ephemeral();
+    index(&server, "\"h\"");
+    server.put("/s.json", r#"{"a":{"h":1},"b":{"h":2},"c":{"h":3}}"#);
+    let mut events = server.events("/s.json?orderBy=%22h%22&limitToFirst=2");
+    assert_eq!(next(&mut events), r#"put {"path":"/","data":{"a":{"h":1},"b":{"h":2}}}"#);
+    check(
+        &server,
+        &mut events,
+        &[
+            ("PATCH", "/s.json", r#"{"a/x/y":1}"#, r#"patch {"path":"/","data":{"a/x/y":1}}"#),
+            ("PATCH", "/s.json", r#"{"a/t":1,"b/t":2}"#, r#"patch {"path":"/","data":{"a/t":1,"b/t":2}}"#),
+            // What is written beside the window is not told.
+            ("PATCH", "/s.json", r#"{"a/t":3,"c/t":4}"#, r#"put {"path":"/a/t","data":3}"#),
+            ("PATCH", "/.json", r#"{"s/a/t":5,"other":6}"#, r#"put {"path":"/a/t","data":5}"#),
+            ("PATCH", "/.json", r#"{"s/a/t":7,"s/b/t":8,"s/c/t":9}"#, r#"patch {"path":"/","data":{"a/t":7,"b/t":8}}"#),
+            ("PATCH", "/s.json", r#"{"c/t":10,"d":{"h":11}}"#, ""),
+            ("PUT", "/s/b.json", r#"{"h":2}"#, r#"put {"path":"/b","data":{"h":2}}"#),
+            ("DELETE", "/s/a/x.json", "", r#"put {"path":"/a/x","data":null}"#),
+        ],
+    );
+}
+
+#[test]
+fn query_stream_is_told_of_writes_at_its_place_and_above() {
+    let server = Server::ephemeral();
+    index(&server, "\"h\"");
+    let mut events = server.events("/s.json?orderBy=%22h%22&limitToLast=2");
+    assert_eq!(next(&mut events), r#"put {"path":"/","data":null}"#);
+    check(
+        &server,
+        &mut events,
+        &[
+            (
+                "PUT",
+                "/s.json",
+                r#"{"a":{"h":1},"b":{"h":2},"c":{"h":3}}"#,
+                r#"put {"path":"/","data":{"b":{"h":2},"c":{"h":3}}}"#,
+            ),
+            ("PUT", "/s.json", r#"{"x":{"h":0},"b":{"h":2},"c":{"h":3}}"#, ""),
+            ("PATCH", "/.json", r#"{"s":{"b":{"h":2},"c":{"h":3}}}"#, ""),
+            ("PUT", "/s/.priority.json", "5", ""),
+            ("PUT", "/.json", r#"{"s":{"c":{"h":4}}}"#, r#"put {"path":"/","data":{"c":{"h":4}}}"#),
+            ("PUT", "/s.json", "\"primitive\"", r#"put {"path":"/","data":null}"#),
+            ("PUT", "/s.json", "\"another\"", ""),
+            ("PUT", "/s/d.json", r#"{"h":1}"#, r#"put {"path":"/d","data":{"h":1}}"#),
+            ("DELETE", "/.json", "", r#"put {"path":"/","data":null}"#),
+        ],
+    );
+}
+
+#[test]
+fn query_stream_with_a_range_lets_children_in_and_out_at_both_ends() {
+    let server = Server::ephemeral();
+    index(&server, r#"["h",".value"]"#);
+    server.put("/s.json", r#"{"a":{"h":1},"b":{"h":2},"c":{"h":3},"d":{"h":"x"}}"#);
+    let mut closed = server.events("/s.json?orderBy=%22h%22&startAt=2&endAt=3");
+    let mut open = server.events("/s.json?orderBy=%22h%22&startAfter=1&endBefore=3");
+    assert_eq!(next(&mut closed), r#"put {"path":"/","data":{"b":{"h":2},"c":{"h":3}}}"#);
+    assert_eq!(next(&mut open), r#"put {"path":"/","data":{"b":{"h":2}}}"#);
+    for (target, body, in_closed, in_open) in [
+        ("/s/a/h", "2", r#"put {"path":"/a","data":{"h":2}}"#, r#"put {"path":"/a","data":{"h":2}}"#),
+        ("/s/b/h", "3", r#"put {"path":"/b/h","data":3}"#, r#"put {"path":"/b","data":null}"#),
+        ("/s/c/h", "3.5", r#"put {"path":"/c","data":null}"#, ""),
+        ("/s/c/h", "2.5", r#"put {"path":"/c","data":{"h":2.5}}"#, r#"put {"path":"/c","data":{"h":2.5}}"#),
+        ("/s/a", "null", r#"put {"path":"/a","data":null}"#, r#"put {"path":"/a","data":null}"#),
+        ("/s/d/h", "true", "", ""),
+        ("/s/c", "2.5", r#"put {"path":"/c","data":null}"#, r#"put {"path":"/c","data":null}"#),
+    ] {
+        server.put(&format!("{target}.json"), body);
+        for (events, expected) in [(&mut closed, in_closed), (&mut open, in_open)] {
+            if !expected.is_empty() {
+                assert_eq!(next(events), expected, "{target} {body}");
+            }
+        }
+    }
+    let several = r#"{"a":{"h":2},"b":null,"d/h":2.75}"#;
+    let patch = r#"patch {"path":"/","data":{"a":{"h":2},"b":null,"d":{"h":2.75}}}"#;
+    check(&server, &mut closed, &[("PATCH", "/s.json", several, patch)]);
+    assert_eq!(next(&mut open), r#"patch {"path":"/","data":{"a":{"h":2},"d":{"h":2.75}}}"#);
+
+    server.put("/s.json", r#"{"x":1,"y":5}"#);
+    let mut values = server.events("/s.json?orderBy=%22$value%22&startAt=5");
+    assert_eq!(next(&mut values), r#"put {"path":"/","data":{"y":5}}"#);
+    server.put("/s/x.json", "6");
+    assert_eq!(next(&mut values), r#"put {"path":"/x","data":6}"#);
+}
+
+#[test]
+fn stream_that_is_only_ordered_shows_children_and_no_primitive() {
+    let server = Server::ephemeral();
+    index(&server, "\"h\"");
+    server.put("/s.json", "7");
+    for query in ["orderBy=%22h%22", "orderBy=%22$key%22", "orderBy=%22$priority%22&format=export"] {
+        let target = format!("/s.json?{query}");
+        assert_eq!(server.get(&target).text(), "null", "{query}");
+        let mut events = server.events(&target);
+        assert_eq!(next(&mut events), r#"put {"path":"/","data":null}"#, "{query}");
+        check(
+            &server,
+            &mut events,
+            &[
+                ("PUT", "/s/a.json", "1", r#"put {"path":"/a","data":1}"#),
+                ("PATCH", "/.json", r#"{"s":8}"#, r#"put {"path":"/","data":null}"#),
+                ("PATCH", "/s.json", r#"{"b":1,"c/d":2}"#, r#"patch {"path":"/","data":{"b":1,"c/d":2}}"#),
+                ("PUT", "/s.json", "7", r#"put {"path":"/","data":null}"#),
+            ],
+        );
+        assert_eq!(next(&mut server.events("/s.json")), r#"put {"path":"/","data":7}"#, "others see it");
+    }
+}
+
+/// Random numbers from a seed, below a bound (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+
+    fn key(&mut self) -> String {
+        format!("k{}", self.below(5))
+    }
+
+    /// A value for a child: mostly a map with `h`, sometimes anything else.
+    fn child(&mut self) -> Value {
+        match self.below(8) {
+            0 => Value::Null,
+            1 => json!(self.below(4)),
+            2 => json!({"h": "x", "t": true}),
+            _ => json!({"h": self.below(4), "t": {"u": self.below(3)}}),
+        }
+    }
+
+    /// A method, a path and a body, at or around `/s`.
+    fn write(&mut self) -> (&'static str, String, Value) {
+        let key = self.key();
+        match self.below(8) {
+            0 => ("PUT", format!("/s/{key}"), self.child()),
+            1 => ("PUT", format!("/s/{key}/h"), json!(self.below(4))),
+            2 => ("PUT", format!("/s/{key}/t/u"), json!(self.below(3))),
+            3 => ("PATCH", format!("/s/{key}"), json!({"h": self.below(4), "t/v": self.below(3)})),
+            4 => ("PATCH", "/s".into(), json!({key: self.child(), self.key() + "x": self.child()})),
+            5 => ("PATCH", "/s".into(), json!({format!("{key}/h"): self.below(4), self.key() + "x/t/u": 1})),
+            6 => ("PATCH", "/".into(), json!({format!("s/{key}/t/u"): self.below(3), "other": self.below(9)})),
+            _ if self.below(4) == 0 => ("PUT", "/s".into(), json!({key: self.child(), self.key() + "x": self.child()})),
+            _ => ("DELETE", format!("/s/{key}"), Value::Null),
+        }
+    }
+}
+
+/// Sets what is at the slash-separated path, as the database does: nothing empty stays.
+fn set(data: &mut Value, path: &str, value: Value) {
+    let Some((key, rest)) = path.split_once('/').or((!path.is_empty()).then_some((path, ""))) else {
+        *data = value;
+        return;
+    };
+    if !data.is_object() {
+        *data = json!({});
+    }
+    let members = data.as_object_mut().unwrap();
+    set(members.entry(key).or_insert(Value::Null), rest, value);
+    members.retain(|_, value| !is_nothing(value));
+}
+
+fn is_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty)
+}
+
+#[test]
+fn query_streams_add_up_to_what_reads_show_among_random_writes() {
+    let server = Server::ephemeral();
+    index(&server, r#"["h","t/u",".value"]"#);
+    let targets = [
+        "orderBy=%22h%22&limitToFirst=2",
+        "orderBy=%22h%22&limitToLast=2&endAt=2",
+        "orderBy=%22h%22&startAt=1&endBefore=3",
+        "orderBy=%22t/u%22&equalTo=1",
+        "orderBy=%22$value%22&limitToFirst=3&startAfter=null",
+        "orderBy=%22$key%22&limitToLast=3",
+        "orderBy=%22$key%22&startAt=%22k1%22&limitToFirst=3",
+        "orderBy=%22h%22",
+    ]
+    .map(|query| format!("/s.json?{query}"));
+    for seed in 1..=4 {
+        let mut dice = Dice(seed);
+        let read =
+            |target: &String| Some(server.get(target).json()).filter(|data| !is_nothing(data)).unwrap_or(Value::Null);
+        let mut streams = targets.each_ref().map(|target| {
+            let mut events = server.events(target);
+            assert_eq!(events.next().json(), json!({"path": "/", "data": read(target)}), "seed {seed}, {target}");
+            (target, events, read(target))
+        });
+        for number in 0..60 {
+            let (method, path, body) = dice.write();
+            let place = format!("seed {seed}, write {number}: {method} {path} {body}");
+            let answer = server.request(method, &format!("{path}.json"), &[], &body.to_string());
+            assert_eq!(answer.status, 200, "{place}");
+            for (target, events, seen) in &mut streams {
+                let expected = read(target);
+                // One event per write that changes what is shown, and none else: a further one would come up next time.
+                if *seen != expected {
+                    let event = events.next();
+                    let data = event.json();
+                    let at = data["path"].as_str().unwrap().trim_matches('/').to_owned();
+                    match event.name.as_str() {
+                        "put" => set(seen, &at, data["data"].clone()),
+                        "patch" => {
+                            for (key, value) in data["data"].as_object().unwrap() {
+                                set(seen, format!("{at}/{key}").trim_matches('/'), value.clone());
+                            }
+                        }
+                        other => panic!("{other}"),
+                    }
+                    let shown = if is_nothing(seen) { &Value::Null } else { &*seen };
+                    assert_eq!(*shown, expected, "{place}: {target} was told {event:?}");
+                }
+                *seen = expected;
+            }
+        }
+        server.request("DELETE", "/.json", &[], "");
+    }
 }
 
 #[test]
@@ -177,6 +423,8 @@ fn stream_that_cannot_be_is_an_ordinary_error() {
         "/a$.json",
         "/s.json?limitToFirst=1",
         "/s.json?orderBy=h",
+        "/s.json?orderBy=%22h%22",
+        "/s.json?orderBy=%22$value%22&limitToFirst=1",
         "/s.json?shallow=true&limitToFirst=1",
         "/s.json?on=added",
         "/s.json?on=",

@@ -4,7 +4,7 @@
 //! after. An event is encoded once, whatever the number of subscribers.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -252,7 +252,7 @@ impl Feed {
         self.tell(|encoder| Some(encode_projection(encoder, projection, Some(position))))
     }
 
-    /// A value listener without a window: the record as seen from here.
+    /// The record as a value listener sees it from here.
     fn project(
         &self,
         tree: &Tree<'_>,
@@ -261,7 +261,8 @@ impl Feed {
         position: &Position<'_>,
     ) -> Result<Told, StoreError> {
         let mut after = |path: &Path| tree.node(path);
-        let seen = project(&self.path, record, self.shows_priorities(), differs, &mut after)?;
+        let priorities = self.format == Format::Export;
+        let seen = project(&self.path, record, priorities, differs, &mut after)?;
         Ok(seen.map_or_else(Told::new, |projection| self.tell_projection(&projection, position)))
     }
 
@@ -274,36 +275,44 @@ impl Feed {
         differs: &dyn Fn(usize) -> bool,
         position: &Position<'_>,
     ) -> Result<Told, StoreError> {
+        if events.is_empty() {
+            return Ok(Told::new());
+        }
         let at_or_above = record.changes.iter().any(|change| self.path.starts_with(&change.path));
         if at_or_above {
             let node = Cow::Owned(window_node(tree, &self.path, &self.query)?);
             return Ok(self.tell_projection(&Projection::Put { path: Path::root(), node }, position));
+        }
+        if events.iter().all(|event| matches!(event.event_type, EventType::ChildMoved | EventType::ChildChanged)) {
+            return self.inside_event(tree, record, events, differs, position);
         }
         let mut changes: Vec<(Path, Node)> = Vec::new();
         for event in events.iter().filter(|event| event.event_type != EventType::ChildMoved) {
             let node = if event.event_type == EventType::ChildRemoved { Node::Empty } else { event.node.clone() };
             changes.push((Path::from_keys(vec![event.key.clone()]), node));
         }
-        match (changes.as_slice(), events) {
-            ([], _) => Ok(Told::new()),
-            // Changed inside, nothing else: the deeper words of the record.
-            ([_], [.., last]) if last.event_type == EventType::ChildChanged => {
-                let child = self.path.child(last.key.clone());
-                let own = |index: usize| {
-                    let change = record.changes.get(index);
-                    differs(index) && change.is_some_and(|change| change.path.starts_with(&child))
-                };
-                // An update of several children, of which the others are not shown or not altered.
-                if record.update && record.changes.len() > 1 && !record.path.starts_with(&child) {
-                    return Ok(self.put_or_patch(changes, position));
-                }
-                let priorities = self.format == Format::Export;
-                let mut after = |path: &Path| tree.node(path);
-                let seen = project(&self.path, record, priorities, &own, &mut after)?;
-                Ok(seen.map_or_else(Told::new, |projection| self.tell_projection(&projection, position)))
-            }
-            _ => Ok(self.put_or_patch(changes, position)),
+        Ok(self.put_or_patch(changes, position))
+    }
+
+    /// Children of the window changed inside, nothing else: the deeper words of the record, as far as they are about
+    /// these children.
+    fn inside_event(
+        &self,
+        tree: &Tree<'_>,
+        record: &Record,
+        events: &[ChildEvent],
+        differs: &dyn Fn(usize) -> bool,
+        position: &Position<'_>,
+    ) -> Result<Told, StoreError> {
+        let keys: HashSet<&Key> = events.iter().map(|event| &event.key).collect();
+        let is_shown = |change: &Change| change.path.keys().get(self.path.len()).is_some_and(|key| keys.contains(key));
+        if record.changes.iter().all(is_shown) {
+            return self.project(tree, record, differs, position);
         }
+        let each = record.changes.iter().enumerate().filter(|(index, change)| differs(*index) && is_shown(change));
+        let changes = each.map(|(_, change)| change.clone()).collect();
+        let record = Record { seq: record.seq, time: record.time, path: self.path.clone(), update: false, changes };
+        self.project(tree, &record, &|_| true, position)
     }
 
     fn put_or_patch(&self, mut changes: Vec<(Path, Node)>, position: &Position<'_>) -> Told {

@@ -66,7 +66,7 @@ impl Database {
 mod tests {
     use std::time::Duration;
 
-    use super::super::tests::{engine, node, path, run, set};
+    use super::super::tests::{engine, path, run, set};
     use super::*;
     use crate::model::order::IndexValue;
     use crate::model::{Format, Limit, Query, Scalar};

@@ -39,8 +39,6 @@ impl Failure {
     );
     pub const PRIORITY_USE: Self = Self::bad("A priority can only be read, written by PUT and removed by DELETE");
     pub const FORM: Self = Self::bad("The body must be multipart/form-data with one JSON file");
-    pub const NO_RULES: Self =
-        Self::bad("Security rules are not supported yet: this server is open to everyone who can reach it");
     pub const READ_TOO_BIG: Self =
         Self::bad("Data requested exceeds the maximum size that can be accessed with a single request.");
     pub const WRITE_TOO_BIG: Self =

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::child_events::ChildEvents;
 use super::error::Failure;
 use super::request::{Events, Listen};
+use super::rules::check_index;
 use super::source::Source;
 use super::value_events::ValueEvents;
 use crate::base::limits::RESPONSE_BYTES_MAX;
@@ -24,7 +25,8 @@ const KEEP_ALIVE: Bytes = Bytes::from_static(b"event: keep-alive\ndata: null\n\n
 /// Registers the listener of a stream.
 ///
 /// # Errors
-/// 400 for combinations that are not supported, 503 if the database is closing or its disk fails.
+/// 400 for combinations that are not supported and for queries without their index, 503 if the database is closing or
+/// its disk fails.
 pub async fn start(context: &Context, database: &Arc<Database>, listen: Listen) -> Result<Box<EventStream>, Failure> {
     let Listen { path, selection, format, events } = listen;
     if selection.is_shallow && (selection.is_query() || events != Events::Values) {
@@ -34,7 +36,8 @@ pub async fn start(context: &Context, database: &Arc<Database>, listen: Listen) 
     let (encoder, shape, resume): (Arc<dyn Encoder>, _, _) = match events {
         Events::Children { types, resume } => (Arc::new(ChildEvents(format)), Shape::Children(types), resume),
         Events::Values => {
-            let encoder = Arc::new(ValueEvents(format));
+            check_index(database, &path, &selection)?;
+            let encoder = Arc::new(ValueEvents { format, is_query: selection.is_query() });
             let resume = if selection.is_shallow {
                 Some(start_shallow(database, &path, &encoder, &outbox).await?)
             } else {

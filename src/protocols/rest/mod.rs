@@ -2,8 +2,8 @@
 //!
 //! Routes: every path that ends in `.json` (data, with `Accept: text/event-stream` as a stream), `/.settings/*`,
 //! `/.inspect/*` and `/<path>/.upload`. Spec: Firebase REST reference (`spec/firebase-rest.md`), whose section numbers
-//! the headers of the files name. Knows nothing of storage, rules or other protocols. Credentials are accepted and not
-//! checked.
+//! the headers of the files name. Knows nothing of storage or other protocols, and of rules only what the engine tells.
+//! Credentials are accepted and not checked.
 //!
 //! Pure, from text to types and back:
 //! - `target`, `params`, `selection`: path and query string; `request`: all of a request but its body
@@ -14,6 +14,7 @@
 //!
 //! With the engine:
 //! - `read`, `source`: GET; `write`: PUT, POST, PATCH, DELETE; `listen`: streams
+//! - `rules`: the rules file, and queries that need an index from it
 
 mod child_events;
 mod error;
@@ -23,6 +24,7 @@ mod params;
 mod read;
 mod reply;
 mod request;
+mod rules;
 mod selection;
 mod settings;
 mod source;
@@ -35,13 +37,13 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response};
 
 use self::error::Failure;
-use self::reply::{Answer, Text};
-use self::request::Ask;
+use self::reply::Answer;
+use self::request::{Ask, RulesAsk};
 use super::Context;
-use crate::base::limits::REQUEST_BYTES_MAX;
+use crate::base::limits::{REQUEST_BYTES_MAX, RULES_BYTES_MAX};
 use crate::engine::Database;
 use crate::transport::{Body, BodyError, Reply, read_body};
 
@@ -59,7 +61,9 @@ async fn respond(context: &Context, head: &Parts, body: Incoming) -> Result<Repl
     Ok(match Ask::parse(&head.method, head.uri.path(), query, &head.headers)? {
         Ask::Read(read) => {
             let (is_script, download) = (read.callback.is_some(), read.download.clone());
-            let answer = read::answer(database().await?, read).await?;
+            let database = database().await?;
+            rules::check_index(&database, &read.place.path, &read.selection)?;
+            let answer = read::answer(database, read).await?;
             answer.into_response(is_script, download.as_deref()).into()
         }
         Ask::Listen(listen) => Reply::Stream(listen::start(context, &database().await?, listen).await?),
@@ -67,6 +71,15 @@ async fn respond(context: &Context, head: &Parts, body: Incoming) -> Result<Repl
             let database = database().await?;
             let body = read_body(&head.headers, body, REQUEST_BYTES_MAX).await?;
             write::answer(database, writing, body).await?.into_response(false, None).into()
+        }
+        Ask::Rules(RulesAsk::Read { strict }) => {
+            let database = database().await?;
+            rules::text(&database, strict).into_response(false, None).into()
+        }
+        Ask::Rules(RulesAsk::Replace { dry_run }) => {
+            let database = database().await?;
+            let body = read_body(&head.headers, body, RULES_BYTES_MAX).await?;
+            rules::replace(&database, body, dry_run).await?.into_response(false, None).into()
         }
         Ask::Settings { name, verb, print } => {
             let text = settings::settings(&name, verb)?;
@@ -84,8 +97,7 @@ async fn database(context: &Context, name: &str) -> Result<Arc<Database>, Failur
 }
 
 fn json_text(print: request::Print, text: &str) -> Response<Body> {
-    let text = Text::Whole(write::lay_out(print, |out| out.extend_from_slice(text.as_bytes())));
-    Answer { text, ..Answer::new(StatusCode::OK) }.into_response(false, None)
+    Answer::text(write::lay_out(print, |out| out.extend_from_slice(text.as_bytes()))).into_response(false, None)
 }
 
 impl From<BodyError> for Failure {

@@ -35,6 +35,11 @@ impl Answer {
         Self { status, etag: None, text: Text::None }
     }
 
+    /// A 200 with this text.
+    pub fn text(text: Vec<u8>) -> Self {
+        Self { text: Text::Whole(text), ..Self::new(StatusCode::OK) }
+    }
+
     /// The response; `is_script`: the text is a call of a function, `download`: under this name it is to be saved.
     pub fn into_response(self, is_script: bool, download: Option<&str>) -> Response<Body> {
         let body = match self.text {

@@ -23,8 +23,18 @@ pub enum Ask {
     Read(Read),
     Listen(Listen),
     Write(Writing),
+    Rules(RulesAsk),
     Settings { name: String, verb: Verb, print: Print },
     Inspect { name: String, print: Print },
+}
+
+/// What may be asked of the rules of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RulesAsk {
+    /// As they were uploaded, or as plain JSON, laid out as `strict` says.
+    Read { strict: Option<Print> },
+    /// `dry_run`: they are only checked.
+    Replace { dry_run: bool },
 }
 
 /// A method, overrides taken into account. HEAD is GET: the transport leaves the body out.
@@ -106,6 +116,7 @@ impl Ask {
         let params = Params::parse(query)?;
         let verb = Verb::parse(method, headers, &params)?;
         let (place, form) = match Target::parse(path)? {
+            Target::Settings(name) if name == "rules" => return RulesAsk::parse(verb, &params).map(Self::Rules),
             Target::Settings(name) => return Ok(Self::Settings { name, verb, print: print(&params) }),
             Target::Inspect(_) if verb != Verb::Get => return Err(Failure::METHOD),
             Target::Inspect(name) => return Ok(Self::Inspect { name, print: print(&params) }),
@@ -122,6 +133,16 @@ impl Ask {
             return Listen::parse(place, &params, headers).map(Self::Listen);
         }
         Read::parse(place, &params, headers).map(Self::Read)
+    }
+}
+
+impl RulesAsk {
+    fn parse(verb: Verb, params: &Params<'_>) -> Result<Self, Failure> {
+        match verb {
+            Verb::Get => Ok(Self::Read { strict: (params.get("format") == Some("strict")).then(|| print(params)) }),
+            Verb::Put => Ok(Self::Replace { dry_run: params.is_true("dryRun") }),
+            _ => Err(Failure::METHOD),
+        }
     }
 }
 
@@ -327,12 +348,30 @@ mod tests {
     fn special_paths_take_only_their_methods() {
         assert_eq!(ask(&Method::GET, "/a/.upload", &[]), Err(Failure::METHOD));
         assert_eq!(ask(&Method::PUT, "/.inspect/databases.json", &[]), Err(Failure::METHOD));
+        assert_eq!(ask(&Method::DELETE, "/.settings/rules.json", &[]), Err(Failure::METHOD));
         let databases = Ask::Inspect { name: "databases".into(), print: Print::Compact };
         assert_eq!(ask(&Method::GET, "/.inspect/databases.json", &[]), Ok(databases));
         for method in [Method::POST, Method::PATCH] {
             assert_eq!(ask(&method, "/a/.priority.json", &[]), Err(Failure::PRIORITY_USE));
         }
         assert_eq!(ask(&Method::POST, &format!("{}.json", "/k".repeat(32)), &[]), Err(Failure::too_deep()));
+    }
+
+    #[test]
+    fn rules_are_read_or_replaced() {
+        let rules = |method: &Method, query: &str| ask(method, &format!("/.settings/rules.json?{query}"), &[]);
+        let table = [
+            (Method::GET, "", RulesAsk::Read { strict: None }),
+            (Method::GET, "format=export&print=pretty", RulesAsk::Read { strict: None }),
+            (Method::GET, "format=strict&ns=a", RulesAsk::Read { strict: Some(Print::Compact) }),
+            (Method::GET, "format=strict&print=pretty", RulesAsk::Read { strict: Some(Print::Pretty) }),
+            (Method::PUT, "", RulesAsk::Replace { dry_run: false }),
+            (Method::PUT, "dryRun=false", RulesAsk::Replace { dry_run: false }),
+            (Method::PUT, "dryRun=true", RulesAsk::Replace { dry_run: true }),
+        ];
+        for (method, query, expected) in table {
+            assert_eq!(rules(&method, query), Ok(Ask::Rules(expected)), "{method} {query}");
+        }
     }
 
     #[test]

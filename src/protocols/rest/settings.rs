@@ -1,6 +1,6 @@
-//! What Firebase's tools ask for beside data: `/.settings/*` and `/.inspect/*`.
+//! What Firebase's tools ask for beside data and rules: `/.settings/*` and `/.inspect/*`.
 //!
-//! The rules language comes later: until then a database is open, and says so. Source: Firebase REST reference 10.
+//! Source: Firebase REST reference 10.
 
 use serde_json::{Value, json};
 
@@ -8,16 +8,12 @@ use super::error::Failure;
 use super::params::WRITE_SIZE_LIMIT_DEFAULT;
 use super::request::Verb;
 
-/// What a database without rules is open with.
-const RULES: &str = r#"{"rules":{".read":true,".write":true}}"#;
-
 /// The answer of `/.settings/<name>.json`.
 ///
 /// # Errors
 /// 400 for what cannot be changed yet, 404 and 405 for what is not there.
 pub fn settings(name: &str, verb: Verb) -> Result<String, Failure> {
     let text = match name {
-        "rules" => RULES.to_owned(),
         "defaultWriteSizeLimit" => Value::from(WRITE_SIZE_LIMIT_DEFAULT).to_string(),
         "strictTriggerValidation" => json!({ "value": true }).to_string(),
         _ if verb == Verb::Get => "null".to_owned(),
@@ -25,7 +21,6 @@ pub fn settings(name: &str, verb: Verb) -> Result<String, Failure> {
     };
     match verb {
         Verb::Get => Ok(text),
-        Verb::Put if name == "rules" => Err(Failure::NO_RULES),
         Verb::Put => Err(Failure::invalid(format!("{name} cannot be changed"))),
         _ => Err(Failure::METHOD),
     }
@@ -50,11 +45,9 @@ mod tests {
     #[test]
     fn settings_have_fixed_answers_and_refuse_changes() {
         let table = [
-            ("rules", Verb::Get, Ok(r#"{"rules":{".read":true,".write":true}}"#)),
-            ("rules", Verb::Put, Err(400)),
-            ("rules", Verb::Delete, Err(405)),
             ("defaultWriteSizeLimit", Verb::Get, Ok("\"large\"")),
             ("defaultWriteSizeLimit", Verb::Put, Err(400)),
+            ("defaultWriteSizeLimit", Verb::Delete, Err(405)),
             ("strictTriggerValidation", Verb::Get, Ok(r#"{"value":true}"#)),
             ("owners", Verb::Get, Ok("null")),
             ("owners", Verb::Put, Err(404)),

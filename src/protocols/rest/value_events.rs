@@ -10,18 +10,24 @@ use crate::model::{Format, Node, Path};
 
 /// Writes the events of a Firebase stream.
 #[derive(Debug)]
-pub struct ValueEvents(pub Format);
+pub struct ValueEvents {
+    pub format: Format,
+    /// It shows what a query selects: of a primitive, which has no children, nothing.
+    pub is_query: bool,
+}
 
 impl Encoder for ValueEvents {
     fn id(&self) -> &'static str {
-        match self.0 {
-            Format::Plain => "rest.plain",
-            Format::Export => "rest.export",
+        match (self.format, self.is_query) {
+            (Format::Plain, false) => "rest.plain",
+            (Format::Export, false) => "rest.export",
+            (Format::Plain, true) => "rest.query.plain",
+            (Format::Export, true) => "rest.query.export",
         }
     }
 
     fn format(&self) -> Format {
-        self.0
+        self.format
     }
 
     /// A stream never resumes, so it is never reset.
@@ -29,12 +35,13 @@ impl Encoder for ValueEvents {
         match event {
             Event::Put { path, node } => {
                 begin(out, "put", path);
-                node.write_json(self.0, out);
+                let is_hidden = self.is_query && path.is_root() && matches!(node, Node::Leaf { .. });
+                if is_hidden { &Node::Empty } else { *node }.write_json(self.format, out);
                 out.extend_from_slice(END);
             }
             Event::Patch { path, changes } => {
                 begin(out, "patch", path);
-                write_members(changes, self.0, out);
+                write_members(changes, self.format, out);
                 out.extend_from_slice(END);
             }
             Event::Cancel { reason } => {
@@ -106,7 +113,7 @@ mod tests {
     fn encoded(event: &Event<'_>) -> String {
         let mut out = Vec::new();
         let position = Position { epoch: "e", seq: 1, part: 0, is_last: true };
-        ValueEvents(Format::Plain).encode(event, Some(&position), &mut out);
+        ValueEvents { format: Format::Plain, is_query: false }.encode(event, Some(&position), &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -121,6 +128,20 @@ mod tests {
             encoded(&Event::Put { path: &Path::root(), node: &Node::Empty }),
             "event: put\ndata: {\"path\":\"/\",\"data\":null}\n\n"
         );
+    }
+
+    #[test]
+    fn stream_of_a_query_shows_no_primitive_in_its_place() {
+        let node = Node::leaf(Scalar::Int(7));
+        let encoder = ValueEvents { format: Format::Plain, is_query: true };
+        for (at, data) in [("/", "null"), ("/a", "7")] {
+            let mut out = Vec::new();
+            encoder.encode(&Event::Put { path: &path(at), node: &node }, None, &mut out);
+            assert_eq!(
+                String::from_utf8(out).unwrap(),
+                format!("event: put\ndata: {{\"path\":\"{at}\",\"data\":{data}}}\n\n")
+            );
+        }
     }
 
     #[test]
@@ -143,7 +164,7 @@ mod tests {
     #[test]
     fn snapshot_frame_around_json_is_a_put_at_the_root() {
         let node = Node::leaf(Scalar::Int(7));
-        let (mut bytes, after) = ValueEvents(Format::Plain).snapshot_frame();
+        let (mut bytes, after) = ValueEvents { format: Format::Plain, is_query: false }.snapshot_frame();
         bytes.extend_from_slice(b"7");
         bytes.extend_from_slice(&after);
         assert_eq!(String::from_utf8(bytes).unwrap(), encoded(&Event::Put { path: &Path::root(), node: &node }));

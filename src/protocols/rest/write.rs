@@ -16,7 +16,7 @@ use crate::engine::{Condition, Current, Database, WriteError, WriteRequest, Writ
 use crate::model::{Path, hash};
 
 /// Bytes of a body that is parsed, and answered, where the request is handled. Beyond: on a thread that may block.
-const BODY_INLINE_MAX: usize = 64 * 1024;
+pub const BODY_INLINE_MAX: usize = 64 * 1024;
 
 /// Answers a write whose body has been read.
 ///
@@ -58,7 +58,7 @@ pub async fn answer(database: Arc<Database>, writing: Writing, body: Bytes) -> R
 }
 
 /// Runs `work` here, or where it may take its time.
-async fn run<T: Send + 'static>(is_large: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+pub async fn run<T: Send + 'static>(is_large: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
     if !is_large {
         return Ok(work());
     }
