@@ -90,3 +90,16 @@ pub const PING_SECONDS: u64 = 15;
 /// Seconds without a word, or a byte taken, after which a WebSocket's peer that was asked counts as gone. Beyond: the
 /// connection is closed.
 pub const SILENCE_SECONDS: u64 = 30;
+/// Sessions that long polling carries. Beyond: a client that starts is told to come back.
+pub const LONG_POLL_SESSIONS_MAX: usize = 10_000;
+/// Seconds that a poll is held. Beyond: it gets an empty answer. Source: firebase-wire.md 4.3.
+pub const LONG_POLL_HOLD_SECONDS: u64 = 25;
+/// Seconds without a poll after which a client that long-polls counts as gone. Source: firebase-wire.md 4.6.
+pub const POLL_SILENCE_SECONDS: u64 = 75;
+/// Distance of a piece that a client sends by a poll from the one that is to come next. Beyond: the session ends, as
+/// beyond the next. Source: firebase-wire.md 4.4.
+pub const LONG_POLL_AHEAD_MAX: u64 = 1_024;
+/// Bytes of base64 text of messages that are not whole.
+pub const LONG_POLL_PIECES_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of whole messages of a client that wait to be handled. Beyond: its polls wait.
+pub const LONG_POLL_BACKLOG_BYTES_MAX: usize = 1024 * 1024;

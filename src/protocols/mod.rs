@@ -35,6 +35,8 @@ pub struct Context {
     /// How often a WebSocket is pinged, and after how much silence it counts as dead.
     pub ping_interval: Duration,
     pub silence_max: Duration,
+    /// After how long without a poll the client of a long poll counts as gone.
+    pub poll_silence_max: Duration,
     pub realtime: Arc<realtime::Registry>,
 }
 

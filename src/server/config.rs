@@ -29,6 +29,7 @@ pub struct Config {
     pub keep_alive: Duration,
     pub ping_interval: Duration,
     pub silence_max: Duration,
+    pub poll_silence_max: Duration,
     pub outbox_bytes: u64,
     pub connections_max: usize,
     pub log_retention_records: u64,
@@ -90,6 +91,7 @@ impl Default for Config {
             keep_alive: Duration::from_secs(30),
             ping_interval: Duration::from_secs(limits::PING_SECONDS),
             silence_max: Duration::from_secs(limits::SILENCE_SECONDS),
+            poll_silence_max: Duration::from_secs(limits::POLL_SILENCE_SECONDS),
             outbox_bytes: u64::try_from(limits::OUTBOX_BYTES_MAX).unwrap_or(u64::MAX),
             connections_max: limits::CONNECTIONS_MAX,
             log_retention_records: 100_000,
@@ -293,6 +295,16 @@ pub const KEYS: &[Key] = &[
         value_name: "DURATION",
         set: |config, text| moment(text).map(|period| config.silence_max = period),
         show: |config| quoted(&duration_text(config.silence_max)),
+    },
+    Key {
+        name: "poll_silence_max",
+        section: CLIENTS,
+        help: "Time without a poll after which a client that long-polls counts as gone and its onDisconnect writes run. \
+               Pages in the background poll once a minute",
+        allowed: MOMENT_FORM,
+        value_name: "DURATION",
+        set: |config, text| moment(text).map(|period| config.poll_silence_max = period),
+        show: |config| quoted(&duration_text(config.poll_silence_max)),
     },
     Key {
         name: "outbox_bytes",

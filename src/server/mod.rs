@@ -105,6 +105,7 @@ impl Server {
             outbox_bytes: usize::try_from(config.outbox_bytes).unwrap_or(usize::MAX),
             ping_interval: config.ping_interval,
             silence_max: config.silence_max,
+            poll_silence_max: config.poll_silence_max,
             realtime: Arc::default(),
         });
         if let Some(path) = &config.port_file {
@@ -142,6 +143,12 @@ impl Server {
             let context = Arc::clone(&context);
             async move { router::route(&context, request).await }
         };
+        // Held polls are requests that run: they are answered, so that nobody has to wait for them.
+        let (context, draining) = (Arc::clone(&self.context), drain.clone());
+        tokio::spawn(async move {
+            draining.cancelled().await;
+            context.realtime.long_polls.stop();
+        });
         listener::serve(self.listener, self.connections_max, handler, drain).await;
         self.context.engine.shutdown().await;
         if let Some(path) = &self.config.port_file {

@@ -32,7 +32,7 @@ async fn dispatch(context: &Context, request: Request<Incoming>) -> Reply {
     let path = request.uri().path();
     match path {
         "/.beaconfire/livez" | "/.beaconfire/readyz" => plain_text("ok\n").into(),
-        "/.ws" => realtime::handle(context, request).await,
+        "/.ws" | "/.lp" => realtime::handle(context, request).await,
         _ if path.starts_with(sessions::PREFIX) => sessions::handle(context, request).await,
         _ if is_data(path) => rest::handle(context, request).await,
         _ => own_page(&request).await.into(),

@@ -1,6 +1,6 @@
 //! Firebase's realtime protocol: what unmodified Firebase SDKs speak, over WebSocket and long polling.
 //!
-//! Routes: `/.ws`. Protocol version 5; SDKs from 0.5 on. Spec: `spec/firebase-wire.md`, whose section numbers the headers
+//! Routes: `/.ws`, `/.lp`. Protocol version 5; SDKs from 0.5 on. Spec: `spec/firebase-wire.md`, whose section numbers the headers
 //! of the files name. Knows nothing of storage, rules or other protocols.
 //!
 //! Pure, from text to types and back:
@@ -10,13 +10,14 @@
 //!
 //! With the engine:
 //! - `session`: one client, whatever carries it; `registry`: sessions by id
-//! - `websocket`: the WebSocket transport
+//! - `websocket`: the WebSocket transport; `long_poll`: the other one
 
 mod auth;
 mod codec;
 mod encoder;
 mod frames;
 mod listens;
+mod long_poll;
 mod registry;
 mod request;
 mod segments;
@@ -34,5 +35,8 @@ pub use self::registry::Registry;
 
 /// Answers a request for one of the [routes](self).
 pub async fn handle(context: &Context, request: Request<Incoming>) -> Reply {
-    websocket::handle(context, &request).await
+    match request.uri().path() {
+        "/.lp" => long_poll::handle(context, request).await,
+        _ => websocket::handle(context, &request).await,
+    }
 }

@@ -6,11 +6,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use super::long_poll::LongPolls;
 use super::session::Session;
 
 #[derive(Default)]
 pub struct Registry {
     by_id: Mutex<HashMap<Arc<str>, Weak<Session>>>,
+    /// Those of them that long polling carries.
+    pub long_polls: LongPolls,
 }
 
 impl Registry {

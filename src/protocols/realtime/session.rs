@@ -17,7 +17,7 @@ use super::registry::Registry;
 use super::request::{Action, Listen, ListenKey, Request};
 use crate::base::limits::REALTIME_LISTENS_MAX;
 use crate::engine::{Database, Link, LinkListen, ReadError, Unavailable, WriteError, WriteRequest};
-use crate::model::{Path, Query};
+use crate::model::{Index, Path, Query};
 use crate::protocols::Context;
 use crate::transport::Outbox;
 
@@ -150,10 +150,14 @@ impl Session {
             ListenKey::Default { path, .. } => (path.clone(), None),
             ListenKey::Tagged { path, tag } => (path.clone(), Some(*tag)),
         };
+        let listening = match tag {
+            Some(_) if self.lacks_index(&path, &query) => Outcome::LISTENING_WITHOUT_INDEX,
+            _ => Outcome::LISTENING,
+        };
         let encoder = Arc::new(Pushes::new(path.clone(), tag, query_text));
         let wanted = LinkListen { path, query, encoder, is_default: tag.is_none(), known };
         let answer = move |outcome| match outcome {
-            Ok(()) => answer(number, &Outcome::LISTENING),
+            Ok(()) => answer(number, &listening),
             Err(ReadError::TooBig) => answer(number, &Outcome::TOO_BIG),
         };
         let id = self.link.listen(wanted, Box::new(answer)).await?;
@@ -162,8 +166,17 @@ impl Session {
     }
 
     async fn read(&self, number: u64, path: Path, query: Query) -> Result<(), Unavailable> {
+        if !query.is_whole() && !self.link.database().is_indexed(&path, &query.index) {
+            return self.say(number, &no_index(&path, &query.index)).await;
+        }
         let refused = move |ReadError::TooBig| answer(number, &Outcome::TOO_BIG);
         self.link.read(path, query, Arc::new(ReadAnswer { number }), Box::new(refused)).await
+    }
+
+    /// Whether the author of the rules should be told to declare an index. Where rules are open nobody wrote any.
+    fn lacks_index(&self, path: &Path, query: &Query) -> bool {
+        let rules = self.link.database().rules();
+        !rules.is_open() && !rules.is_indexed(path, &query.index)
     }
 }
 
@@ -184,4 +197,15 @@ fn written_outcome(refused: Option<WriteError>) -> Outcome {
         Some(WriteError::Unavailable) => Outcome::UNAVAILABLE,
         Some(error @ (WriteError::TooBig | WriteError::Invalid(_))) => Outcome::failure(error),
     }
+}
+
+/// The text by which authors of rules know what to add (10.6).
+fn no_index(path: &Path, index: &Index) -> Outcome {
+    let name = match index {
+        Index::Priority => ".priority".to_owned(),
+        Index::Key => ".key".to_owned(),
+        Index::Value => ".value".to_owned(),
+        Index::Child(path) => path.to_string().trim_start_matches('/').to_owned(),
+    };
+    Outcome::failure(format_args!("Index not defined, add \".indexOn\": \"{name}\", for path \"{path}\", to the rules"))
 }

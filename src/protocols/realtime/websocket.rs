@@ -14,14 +14,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::codec::{self, Control, Malformed};
 use super::segments::Assembly;
-use super::{Session, frames};
+use super::{Session, frames, long_poll};
 use crate::base::limits::{MESSAGE_BYTES_MAX, MESSAGE_SILENCES_MAX};
 use crate::protocols::namespace::parameter;
 use crate::protocols::{Context, answer};
 use crate::transport::{self, BoxFuture, Conversation, Next, Outbox, Reply, WebSocket};
 
 /// What SDKs tell their users when there is no such database.
-const NO_DATABASE: &str = "Firebase error. Please ensure that you have the URL of your Firebase Realtime Database instance configured correctly.";
+pub(super) const NO_DATABASE: &str = "Firebase error. Please ensure that you have the URL of your Firebase Realtime Database instance configured correctly.";
 
 /// Answers a request for `/.ws`.
 pub async fn handle(context: &Context, request: &Request<Incoming>) -> Reply {
@@ -51,9 +51,15 @@ pub async fn handle(context: &Context, request: &Request<Incoming>) -> Reply {
     };
     let host = context.namespaces.host(request.uri(), request.headers());
     let named = |name| parameter(request.uri().query().unwrap_or_default(), name);
-    if named("s").is_some() {
-        // The session that it would be the second transport of is gone: the client goes on with the first.
-        return open(parting(&codec::reset(&host)), Box::new(Nobody));
+    if let Some(id) = named("s") {
+        let found = context.realtime.find(database.name(), &id);
+        let client = |session| Box::new(Client::new(session, context.silence_max));
+        let upgrade = found.and_then(|session| long_poll::upgrade(context, &session, client(Arc::clone(&session))));
+        return match upgrade {
+            Some(upgrade) => open(upgrade.outbox(), Box::new(upgrade)),
+            // The session that it would be the second transport of is gone: the client goes on with the first.
+            None => open(parting(&codec::reset(&host)), Box::new(Nobody)),
+        };
     }
     if let Some(former) = named("ls").and_then(|id| context.realtime.find(database.name(), &id)) {
         former.end().await;
@@ -107,12 +113,10 @@ impl Client {
 
     /// Sets the deadline of a message that has begun.
     fn watch(&mut self) {
-        let missing = u64::from(self.assembly.missing());
-        if self.deadline.is_some() || missing == 0 {
+        if self.deadline.is_some() || self.assembly.missing() == 0 {
             return;
         }
-        // A second for each segment of 16 KB, beside the silence that any client may keep.
-        let time = (self.silence_max + Duration::from_secs(missing)).min(self.silence_max * MESSAGE_SILENCES_MAX);
+        let time = self.silence_max * MESSAGE_SILENCES_MAX;
         let outbox = Arc::clone(self.session.outbox());
         self.deadline = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             tokio::time::sleep(time).await;
