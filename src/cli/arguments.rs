@@ -63,7 +63,7 @@ pub struct Place {
     /// Token that says who you are (sent as auth=TOKEN)
     #[arg(long, value_name = "TOKEN", env = "BEACONFIRE_AUTH", hide_env_values = true)]
     pub auth: Option<String>,
-    /// REST parameter, as in -q 'orderBy="age"' -q limitToFirst=10; may be repeated
+    /// REST parameter, as in -q 'orderBy="$key"' -q limitToFirst=10; may be repeated
     #[arg(short, long = "query", value_name = "NAME=VALUE")]
     pub queries: Vec<String>,
     /// Print JSON for programs: one line for each answer or event, no colours
@@ -125,7 +125,7 @@ Exit codes:
 const GET_EXAMPLES: &str = "\
 Examples:
   beaconfire get /rooms
-  beaconfire get /users -q 'orderBy=\"age\"' -q startAt=18 -q limitToFirst=10
+  beaconfire get /users -q 'orderBy=\"$key\"' -q 'startAt=\"b\"' -q limitToFirst=10
   beaconfire get /backup --export > backup.json";
 
 const SET_EXAMPLES: &str = "\
