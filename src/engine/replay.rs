@@ -17,6 +17,7 @@ use super::feed::{Feed, Held};
 use super::project::{project, touches};
 use super::request::{Resume, Shape};
 use super::rows::Rows;
+use super::snapshot::offer_children;
 use super::tail::Tail;
 use super::view::{Source, Touched, advance};
 use super::window::Window;
@@ -223,22 +224,26 @@ struct Past<'a, 'c> {
     path: &'a Path,
     altered: HashMap<Key, Node>,
     own: Option<Row>,
+    /// Places of the altered children; those of all children, where the tree does not know their order.
     places: BTreeSet<Place>,
+    is_ordered: bool,
 }
 
 impl<'a, 'c> Past<'a, 'c> {
     fn new(feed: &'a Feed, tree: &'a Tree<'c>, before: Before) -> Result<Self, StoreError> {
         let Before { children: altered, own } = before;
-        let mut places = BTreeSet::new();
-        tree.child_index_values(&feed.path, &feed.query.index, &mut |place| {
-            if !altered.contains_key(&place.key) {
-                places.insert(place);
-            }
-            ControlFlow::Continue(())
-        })?;
-        places
-            .extend(altered.iter().filter(|(_, node)| !node.is_empty()).map(|(key, node)| feed.query.place(key, node)));
-        Ok(Self { tree, path: &feed.path, altered, own, places })
+        let there = altered.iter().filter(|(_, node)| !node.is_empty());
+        let mut places: BTreeSet<Place> = there.map(|(key, node)| feed.query.place(key, node)).collect();
+        let is_ordered = tree.is_ordered(&feed.path, &feed.query.index)?;
+        if !is_ordered {
+            tree.child_index_values(&feed.path, &feed.query.index, &mut |place| {
+                if !altered.contains_key(&place.key) {
+                    places.insert(place);
+                }
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok(Self { tree, path: &feed.path, altered, own, places, is_ordered })
     }
 
     /// Moves on past one record.
@@ -271,7 +276,12 @@ impl<'a, 'c> Past<'a, 'c> {
 
 impl Source for Past<'_, '_> {
     fn window(&mut self, query: &Query) -> Result<Window, StoreError> {
-        Ok(Window::build(query, self.places.iter().cloned()))
+        let mut window = Window::build(query, self.places.iter().cloned());
+        if self.is_ordered {
+            let is_unaltered = |key: &Key| !self.altered.contains_key(key);
+            offer_children(self.tree, self.path, query, &mut window, &is_unaltered)?;
+        }
+        Ok(window)
     }
 
     fn child(&mut self, key: &Key) -> Result<Node, StoreError> {

@@ -31,6 +31,8 @@ pub enum Condition {
     /// The node with this hash, or nothing for an empty one. Numbers may be hashed as the JavaScript SDKs do (realtime
     /// protocol 12.2).
     Hash(String),
+    /// Anything. A refusal is [`WriteError::Invalid`].
+    Present,
 }
 
 /// A write that is on disk.

@@ -72,27 +72,37 @@ pub(super) fn settle_one(tree: &Tree<'_>, path: Path, draft: Draft, time: Millis
 }
 
 fn compare(tree: &Tree<'_>, path: &Path, expected: &Condition) -> Result<(), Refusal> {
+    let refusal = match expected {
+        Condition::Etag(expected) => {
+            let etag = hash::etag(&bounded_hash(tree, path)?).to_owned();
+            if etag == *expected {
+                return Ok(());
+            }
+            WriteError::Stale(Some(Box::new(Current { node: tree.node(path)?, etag })))
+        }
+        Condition::Hash(expected) => {
+            if bounded_hash(tree, path)? == *expected || javascript_hash(tree, path)? == *expected {
+                return Ok(());
+            }
+            WriteError::Stale(None)
+        }
+        Condition::Present => {
+            if tree.rows(path, 1)? > 0 {
+                return Ok(());
+            }
+            WriteError::Invalid(format!("there is no data at {path}"))
+        }
+    };
+    Err(Refusal::Client(refusal))
+}
+
+/// The hash of what is at `path`, unless there is too much of it.
+fn bounded_hash(tree: &Tree<'_>, path: &Path) -> Result<String, Refusal> {
     if tree.rows(path, CONDITION_ROWS_MAX + 1)? > CONDITION_ROWS_MAX {
         let text = format!("a conditional write may cover at most {CONDITION_ROWS_MAX} values: choose a deeper path");
         return Err(Refusal::Client(WriteError::Invalid(text)));
     }
-    let current = tree.hash(path)?;
-    match expected {
-        Condition::Etag(expected) => {
-            let etag = hash::etag(&current).to_owned();
-            if etag == *expected {
-                return Ok(());
-            }
-            let current = Box::new(Current { node: tree.node(path)?, etag });
-            Err(Refusal::Client(WriteError::Stale(Some(current))))
-        }
-        Condition::Hash(expected) => {
-            if current == *expected || javascript_hash(tree, path)? == *expected {
-                return Ok(());
-            }
-            Err(Refusal::Client(WriteError::Stale(None)))
-        }
-    }
+    Ok(tree.hash(path)?)
 }
 
 fn javascript_hash(tree: &Tree<'_>, path: &Path) -> Result<String, StoreError> {

@@ -316,6 +316,7 @@ proptest! {
         operations in prop::collection::vec(operation(), 1..25),
         listen_after in 0_usize..5,
         with_priorities in any::<bool>(),
+        with_indexes in any::<bool>(),
     ) {
         let operations: Vec<Write> =
             operations.into_iter().filter(|write| with_priorities || !names_priority(write)).collect();
@@ -323,6 +324,15 @@ proptest! {
             let directory = tempfile::tempdir().unwrap();
             let engine = engine(&directory, Duration::ZERO);
             let database = engine.database("test").await.unwrap();
+            if with_indexes {
+                let rules = r#"{"rules":{"r":{".indexOn":["x",".value"]}}}"#;
+                database.set_rules(crate::rules::Rules::parse(rules).unwrap()).await.unwrap();
+                // Nobody is told when an index is ready; in an empty database that is at once.
+                let serves = |index| database.snapshot().unwrap().tree().is_ordered(&path("/r"), &index).unwrap();
+                while !serves(Index::Value) || !serves(Index::Child(path("/x"))) {
+                    tokio::task::yield_now().await;
+                }
+            }
             let (before, after) = operations.split_at(listen_after.min(operations.len()));
             for operation in before {
                 write(&database, operation.clone()).await;

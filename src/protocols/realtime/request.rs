@@ -129,7 +129,7 @@ impl Action {
             "u" => Ok(Self::Unlisten(ListenKey::Default { path: place.node()?, queries: body.old_queries()? })),
             "g" => Ok(Self::Read { path: place.node()?, query: body.query()? }),
             "p" => Ok(Self::Write {
-                condition: body.h.as_ref().map(|hash| Condition::Hash(hash.as_ref().to_owned())),
+                condition: body.condition(&place),
                 write: Write { op: WriteOp::Set(body.draft(&place)?), path: place.path },
             }),
             "m" => body.update(place),
@@ -209,6 +209,14 @@ impl Body<'_> {
         let Some(query) = self.q else { return Ok(Query::default()) };
         let query: Json = serde_json::from_str(query.get()).map_err(|_| Outcome::failure("Invalid query"))?;
         Query::from_wire(&query).map_err(Outcome::failure)
+    }
+
+    fn condition(&self, place: &Place) -> Option<Condition> {
+        match &self.h {
+            Some(hash) => Some(Condition::Hash(hash.as_ref().to_owned())),
+            // A priority alone must find the data that it is to order (11.2).
+            None => place.is_priority.then_some(Condition::Present),
+        }
     }
 
     /// The text of the data.

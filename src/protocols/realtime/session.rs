@@ -99,11 +99,12 @@ impl Session {
     /// Ends it: what it armed runs, and is on disk when this returns; what is queued is still sent. Ending twice does
     /// nothing more.
     pub async fn end(&self) {
-        self.registry.remove(self.id());
         // Behind a request that is under way, so that nothing is asked of a link that has ended.
         let mut state = self.state.lock().await;
         *state = State { listens: Listens::default(), is_over: true };
         self.link.end().await;
+        // Until now a successor could find it, and wait for this end.
+        self.registry.remove(self.id());
         self.outbox().close();
     }
 

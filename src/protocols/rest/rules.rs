@@ -38,15 +38,15 @@ pub async fn replace(database: &Arc<Database>, body: Bytes, dry_run: bool) -> Re
     if !dry_run {
         database.set_rules(rules).await?;
         if !is_open {
-            tracing::warn!(database = database.name(), "new rules: {NOT_ENFORCED}");
+            tracing::warn!(database = database.name(), "{NOT_ENFORCED}");
         }
     }
     let answer = if is_open { json!({"status": "ok"}) } else { json!({"status": "ok", "warning": NOT_ENFORCED}) };
     Ok(Answer::text(lay_out(Print::Pretty, |out| out.extend_from_slice(answer.to_string().as_bytes()))))
 }
 
-const NOT_ENFORCED: &str =
-    "they are stored and their indexes kept, but access is not restricted yet: everyone may read and write everything";
+const NOT_ENFORCED: &str = "The rules are stored and their indexes used, but access is not restricted yet: \
+    everyone may read and write everything.";
 
 /// Refuses a query whose order the rules have no index for.
 ///

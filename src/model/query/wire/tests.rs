@@ -242,3 +242,22 @@ fn bound_of_any_key_keeps_exactly_what_sorts_on_its_side() {
         assert_eq!((below, above), (before.join(" "), after[1..].join(" ")));
     }
 }
+
+/// Random queries on random data, and what `firebase` 12 (12.19, offline) gave for them: one line per data, in it pairs
+/// of query object and keys in order.
+const SDK_12: &str = include_str!("sdk12.jsonl");
+
+#[test]
+fn random_queries_select_what_sdk_12_selects() {
+    let mut count = 0;
+    for line in SDK_12.lines() {
+        let line: Json = serde_json::from_str(line).unwrap();
+        let data = node(&line["data"].to_string());
+        for case in line["queries"].as_array().unwrap() {
+            let keys: Vec<_> = case[1].as_array().unwrap().iter().filter_map(Json::as_str).collect();
+            assert_eq!(selected(&data, &case[0]), keys.join(" "), "{} of {}", case[0], line["data"]);
+            count += 1;
+        }
+    }
+    assert_eq!(count, 240);
+}

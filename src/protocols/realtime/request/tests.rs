@@ -114,8 +114,12 @@ fn writes_take_all_that_sdks_send() {
     check("p", r#"{"p":"/a","d":{"b":[1,null,3]}}"#, r#"set /a {"b":{"0":1,"2":3}} None"#);
     check("p", r#"{"p":"/a","d":null}"#, "set /a null None");
     check("p", r#"{"p":"/a","d":1,"h":""}"#, r#"set /a 1 Some(Hash(""))"#);
-    check("p", r#"{"p":"/a/.priority","d":"x"}"#, r#"set /a {".priority":"x"} None"#);
-    check("p", r#"{"p":"/.priority/","d":{".sv":"timestamp"}}"#, r#"set / {".priority":{".sv":"timestamp"}} None"#);
+    check("p", r#"{"p":"/a/.priority","d":"x"}"#, r#"set /a {".priority":"x"} Some(Present)"#);
+    check(
+        "p",
+        r#"{"p":"/.priority/","d":{".sv":"timestamp"}}"#,
+        r#"set / {".priority":{".sv":"timestamp"}} Some(Present)"#,
+    );
     check("p", r#"{"p":"/a","d":{".sv":{"increment":2}}}"#, r#"set /a {".sv":{"increment":2}} None"#);
     check(
         "m",
