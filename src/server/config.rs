@@ -309,8 +309,8 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "outbox_bytes",
         section: CLIENTS,
-        help: "Bytes that may wait for one stream or WebSocket. Beyond, a slow reader's events are folded into one fresh \
-               snapshot, or its connection ends",
+        help: "Bytes that may wait for one stream or WebSocket. Beyond, a slow reader's events are folded into one \
+               fresh snapshot, or its connection ends",
         allowed: "a size of at least 1KB, such as 64KB or 4MB",
         value_name: "SIZE",
         set: |config, text| {

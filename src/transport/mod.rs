@@ -5,7 +5,7 @@
 //! - `outbox`: the bounded queue of one connection
 //! - `writer`: writes an outbox to a socket
 //! - `stream`: one event stream
-//! - `websocket`: one WebSocket; `handshake` begins it, `frame` makes what it sends, `tap` is what its reader reads from
+//! - `websocket`: one WebSocket; `handshake` begins it, `frame` makes what it sends, `tap` watches what it reads
 //! - `http`: one HTTP/1.1 connection, and how a stream or WebSocket takes its socket over
 //! - `body`: request bodies with a bound, answer bodies whole or in pieces
 //! - `request_line`: raw quotes in queries

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use hyper::Response;
+use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -16,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
-use tokio_websockets::{ClientBuilder, CloseCode, Message};
+use tokio_websockets::{ClientBuilder, CloseCode, Error, Limits, Message, ServerBuilder};
 
 use super::frame::{CLOSE, PING, PONG, TEXT};
 use super::websocket::Opened;
@@ -89,13 +90,14 @@ struct Harness {
 
 struct Settings {
     outbox_bytes: usize,
+    message_bytes_max: usize,
     ping_every: Duration,
     silence_max: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { outbox_bytes: 1 << 20, ping_every: LONG, silence_max: LONG }
+        Self { outbox_bytes: 1 << 20, message_bytes_max: MESSAGE_BYTES_MAX, ping_every: LONG, silence_max: LONG }
     }
 }
 
@@ -120,7 +122,7 @@ impl Harness {
                             head,
                             outbox: Arc::clone(&script.outbox),
                             conversation: Box::new(script),
-                            message_bytes_max: MESSAGE_BYTES_MAX,
+                            message_bytes_max: settings.message_bytes_max,
                             ping_every: settings.ping_every,
                             silence_max: settings.silence_max,
                         }))
@@ -193,7 +195,7 @@ impl Harness {
     async fn expect_end(&mut self) {
         let mut rest = Vec::new();
         // Whether the connection was reset does not matter.
-        drop(timeout(LONG, self.peer.read_to_end(&mut rest)).await.unwrap());
+        drop(timeout(PATIENCE, self.peer.read_to_end(&mut rest)).await.unwrap());
         assert_eq!(rest, b"");
         // What it has to take is taken.
         let _ = self.peer.shutdown().await;
@@ -201,7 +203,7 @@ impl Harness {
     }
 
     async fn expect_over(&mut self) {
-        timeout(LONG, &mut self.over).await.expect("over is called").expect("the conversation says so");
+        timeout(PATIENCE, &mut self.over).await.expect("over is called").expect("the conversation says so");
         assert_eq!(self.outbox.push(Bytes::new()), Push::Closed);
     }
 
@@ -345,6 +347,41 @@ async fn what_no_peer_may_send_is_answered_by_its_close_code() {
 }
 
 #[tokio::test]
+async fn request_that_is_no_handshake_is_told_so() {
+    let mut harness = Harness::fresh(Settings::default()).await;
+    harness.send(b"GET /.ws HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\"\n}\n") {
+        answer.push(harness.peer.read_u8().await.unwrap());
+    }
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 426 ") && answer.contains("sec-websocket-version: 13\r\n"), "{answer}");
+    // And can try again.
+    harness.send(HANDSHAKE.as_bytes()).await;
+    harness.expect_head().await;
+    harness.say("hello").await;
+    harness.expect(TEXT, "hello").await;
+}
+
+#[tokio::test]
+async fn answers_to_a_burst_leave_before_they_overflow() {
+    let mut harness = Harness::with(Settings { outbox_bytes: 6_000, ..Settings::default() }).await;
+    harness.send(&masked(FINAL | TEXT, b"x").repeat(1_000)).await;
+    for _ in 0..1_000 {
+        harness.expect(TEXT, "x").await;
+    }
+}
+
+#[tokio::test]
+async fn idle_connection_takes_a_small_task() {
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let handler = |_| async { Reply::Http(Response::new(Body::empty())) };
+    let task = http::serve(socket, handler, CancellationToken::new());
+    assert!(size_of_val(&task) < 2_000, "{} bytes", size_of_val(&task));
+}
+
+#[tokio::test]
 async fn conversation_that_closes_is_heard_out() {
     let mut harness = Harness::new().await;
     harness.say("close").await;
@@ -466,7 +503,7 @@ async fn reader_that_is_too_slow_gets_whole_frames_and_a_goodbye() {
 #[tokio::test]
 async fn reader_that_never_reads_is_cut_off() {
     let ping_every = Duration::from_millis(20);
-    let mut harness = Harness::with(Settings { outbox_bytes: 1 << 18, ping_every, silence_max: LONG }).await;
+    let mut harness = Harness::with(Settings { outbox_bytes: 1 << 18, ping_every, ..Settings::default() }).await;
     overflow(&harness.outbox).await;
     harness.expect_over().await;
     timeout(PATIENCE, harness.task).await.unwrap().unwrap();
@@ -614,4 +651,91 @@ async fn half_a_message_is_not_waited_for_without_end() {
     assert_eq!(refusal[..2], 1_008_u16.to_be_bytes());
     assert!(start.elapsed() >= limit);
     harness.expect_over().await;
+}
+
+/// Texts that arrived, and the close code that the peer was given; `None`: nothing was said, the input just ended.
+type Outcome = (Vec<String>, Option<u16>);
+
+/// What the library alone makes of `bytes` when it gets them at once: the judge of what comes of them in pieces, with a
+/// library that is thrown away and made anew in between.
+async fn verdict(bytes: &[u8], message_bytes_max: usize) -> Outcome {
+    let limits = Limits::default().max_payload_len(Some(message_bytes_max));
+    let mut library = ServerBuilder::new().limits(limits).serve(tokio::io::join(bytes, Vec::new()));
+    let mut texts = Vec::new();
+    loop {
+        match library.next().await {
+            Some(Ok(message)) if message.is_text() => texts.push(message.as_text().unwrap().to_owned()),
+            Some(Ok(message)) if message.is_binary() => return (texts, Some(1_003)),
+            Some(Ok(_)) => {}
+            // It says no goodbye where only the fragments together are too much.
+            Some(Err(Error::PayloadTooLong { .. })) => return (texts, Some(1_009)),
+            Some(Err(_)) | None => break,
+        }
+    }
+    // Has it write the goodbye.
+    assert!(library.next().await.is_none());
+    let written = library.get_ref().writer();
+    let goodbye = frame::split(written).find(|(opcode, _)| *opcode == CLOSE);
+    let code = goodbye.map(|(_, payload)| payload.first_chunk().map_or(1_000, |code| u16::from_be_bytes(*code)));
+    (texts, code)
+}
+
+/// What a connection makes of `bytes`, cut into `pieces`.
+async fn outcome(bytes: &[u8], cuts: &[usize], message_bytes_max: usize) -> Outcome {
+    let mut harness = Harness::with(Settings { message_bytes_max, ..Settings::default() }).await;
+    let mut from = 0;
+    for to in cuts.iter().copied().chain([bytes.len()]) {
+        // In vain once the server has closed.
+        let _ = harness.peer.write_all(&bytes[from..to]).await;
+        tokio::task::yield_now().await;
+        from = to;
+    }
+    let _ = harness.peer.shutdown().await;
+    let mut answers = Vec::new();
+    let _ = timeout(PATIENCE, harness.peer.read_to_end(&mut answers)).await.unwrap();
+    harness.expect_over().await;
+    timeout(PATIENCE, harness.task).await.unwrap().unwrap();
+    let mut texts = Vec::new();
+    while let Ok(text) = harness.seen.try_recv() {
+        texts.push(text);
+    }
+    let code = frame::split(&answers).find(|(opcode, _)| *opcode == CLOSE);
+    (texts, code.map(|(_, payload)| u16::from_be_bytes([payload[0], payload[1]])))
+}
+
+/// A client's bytes: mostly whole messages, sometimes what no client may send.
+fn input() -> impl Strategy<Value = Vec<u8>> {
+    let text = "x[a-zé🦊]{0,100}".prop_map(String::into_bytes);
+    let whole = text.clone().prop_map(|text| masked(FINAL | TEXT, &text));
+    let fragments = prop::collection::vec((text.clone(), any::<bool>()), 2..5).prop_map(|parts| {
+        let last = parts.len() - 1;
+        let frames = parts.into_iter().enumerate().flat_map(|(index, (text, has_ping))| {
+            let opcode = if index == 0 { TEXT } else { CONTINUATION };
+            let ping = if has_ping { masked(FINAL | PING, b"!") } else { Vec::new() };
+            [masked(if index == last { FINAL | opcode } else { opcode }, &text), ping].concat()
+        });
+        frames.collect()
+    });
+    let control = prop::sample::select(vec![PING, PONG]).prop_map(|opcode| masked(FINAL | opcode, b"?"));
+    let any_frame = (any::<u8>(), text).prop_map(|(first, text)| masked(first, &text));
+    let garbage = prop::collection::vec(any::<u8>(), 0..20);
+    let part = prop_oneof![8 => whole, 6 => fragments, 3 => control, 1 => any_frame, 1 => garbage];
+    prop::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #[test]
+    fn any_input_in_any_pieces_comes_out_as_the_library_judges_it(
+        bytes in input(),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+        message_bytes_max in prop_oneof![Just(300_usize), Just(100_000)],
+    ) {
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+        cuts.sort_unstable();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (came, expected) = runtime.block_on(async {
+            (outcome(&bytes, &cuts, message_bytes_max).await, verdict(&bytes, message_bytes_max).await)
+        });
+        prop_assert_eq!(came, expected);
+    }
 }

@@ -166,3 +166,97 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::Arc;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// A socket that counts its system calls.
+    struct Counted {
+        socket: TcpStream,
+        writes: usize,
+    }
+
+    impl AsyncWrite for Counted {
+        fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.writes += 1;
+            Pin::new(&mut self.socket).poll_write(context, bytes)
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            slices: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            self.writes += 1;
+            Pin::new(&mut self.socket).poll_write_vectored(context, slices)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.socket).poll_flush(context)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.socket).poll_shutdown(context)
+        }
+    }
+
+    async fn connected() -> (Counted, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (Counted { socket: listener.accept().await.unwrap().0, writes: 0 }, peer)
+    }
+
+    async fn write_all(writer: &mut Writer, outbox: &Arc<Outbox>, socket: &mut Counted) {
+        outbox.close();
+        assert_eq!(poll_fn(|context| writer.poll(context, outbox, socket)).await, Stop::Closed);
+        assert!(writer.is_idle());
+    }
+
+    #[tokio::test]
+    async fn burst_leaves_in_few_writes() {
+        let (mut socket, mut peer) = connected().await;
+        let (mut writer, outbox) = (Writer::new(Bytes::from_static(b"head")), Outbox::new(1 << 20));
+        for _ in 0..1_000 {
+            outbox.push(Bytes::from_static(b"message"));
+        }
+        write_all(&mut writer, &outbox, &mut socket).await;
+        assert!(socket.writes <= 1 + 1_000_usize.div_ceil(SLICES_MAX), "{} writes", socket.writes);
+        let mut read = vec![0; 4 + 7 * 1_000];
+        peer.read_exact(&mut read).await.unwrap();
+        assert!(read.ends_with(b"messagemessage"));
+        assert!(writer.waiting.capacity() <= IDLE_ITEMS_MAX, "what the burst took is given back");
+    }
+
+    #[tokio::test]
+    async fn what_is_put_aside_goes_between_two_drains_and_the_newest_wins() {
+        let (mut socket, mut peer) = connected().await;
+        let (mut writer, outbox) = (Writer::new(Bytes::from_static(b"head ")), Outbox::new(1 << 20));
+        let (sender, chunks) = mpsc::channel(2);
+        outbox.push_chunks(chunks);
+        sender.send(Bytes::from_static(b"first ")).await.unwrap();
+        poll_fn(|context| {
+            assert!(writer.poll(context, &outbox, &mut socket).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        assert!(writer.is_starved() && !writer.is_idle());
+        writer.put_aside(Bytes::from_static(b"older "));
+        writer.put_aside(Bytes::from_static(b"newer "));
+        outbox.push(Bytes::from_static(b"last"));
+        sender.send(Bytes::from_static(b"second ")).await.unwrap();
+        drop(sender);
+        write_all(&mut writer, &outbox, &mut socket).await;
+        drop(socket);
+        let mut read = String::new();
+        peer.read_to_string(&mut read).await.unwrap();
+        assert_eq!(read, "head first second newer last");
+    }
+}

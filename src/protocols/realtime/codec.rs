@@ -14,6 +14,7 @@ use super::request::{Action, Request};
 
 /// One message of a client.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are requests, and each is moved once")]
 pub enum Incoming {
     Control(Control),
     Request(Request),

@@ -222,15 +222,15 @@ mod tests {
         let data = node(&format!(r#"{{"text":"{}"}}"#, "é".repeat(20_000)));
         let encoders: [&dyn Encoder; 3] = [&pushes("a", None), &pushes("a", Some(3)), &ReadAnswer { number: 7 }];
         for encoder in encoders {
-            let (mut whole, mut packed) = (Vec::new(), Vec::new());
-            encoder.encode(&Event::Put { path: &Path::root(), node: &data }, None, &mut whole);
+            let (mut at_once, mut in_pieces) = (Vec::new(), Vec::new());
+            encoder.encode(&Event::Put { path: &Path::root(), node: &data }, None, &mut at_once);
             let (before, after) = encoder.snapshot_frame();
             let text = [before, data.to_json(Format::Export).into_bytes(), after].concat();
             let mut packer = encoder.packer().unwrap();
             text.chunks(1_000).for_each(|piece| packer.measure(piece));
-            text.chunks(777).for_each(|piece| packer.pack(piece, &mut packed));
-            packer.finish(&mut packed);
-            assert!(packed == whole);
+            text.chunks(777).for_each(|piece| packer.pack(piece, &mut in_pieces));
+            packer.finish(&mut in_pieces);
+            assert!(in_pieces == at_once);
         }
     }
 

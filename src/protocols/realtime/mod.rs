@@ -1,7 +1,7 @@
 //! Firebase's realtime protocol: what unmodified Firebase SDKs speak, over WebSocket and long polling.
 //!
-//! Routes: `/.ws`, `/.lp`. Protocol version 5; SDKs from 0.5 on. Spec: `spec/firebase-wire.md`, whose section numbers the headers
-//! of the files name. Knows nothing of storage, rules or other protocols.
+//! Routes: `/.ws`, `/.lp`. Protocol version 5; SDKs from 0.5 on. Spec: `spec/firebase-wire.md`, whose section numbers
+//! the headers of the files name. Knows nothing of storage, rules or other protocols.
 //!
 //! Pure, from text to types and back:
 //! - `codec`: messages; `request`: the bodies of requests; `auth`: credentials; `encoder`: pushes and read answers

@@ -83,8 +83,8 @@ impl Session {
         }
     }
 
-    /// Has a request done; its answer comes on the outbox. Waits only for places in the writer's queue. Once the session
-    /// has ended nothing happens.
+    /// Has a request done; its answer comes on the outbox. Waits only for places in the writer's queue. Once the
+    /// session has ended nothing happens.
     pub async fn request(&self, request: Request) {
         let mut state = self.state.lock().await;
         if state.is_over {
@@ -98,7 +98,13 @@ impl Session {
 
     /// Ends it: what it armed runs, and is on disk when this returns; what is queued is still sent. Ending twice does
     /// nothing more.
-    pub async fn end(&self) {
+    pub async fn end(self: &Arc<Self>) {
+        let session = Arc::clone(self);
+        // On a task of its own: whoever waits may be cut off, and half an end is none.
+        let _ = tokio::spawn(async move { session.end_now().await }).await;
+    }
+
+    async fn end_now(&self) {
         // Behind a request that is under way, so that nothing is asked of a link that has ended.
         let mut state = self.state.lock().await;
         *state = State { listens: Listens::default(), is_over: true };

@@ -1,7 +1,7 @@
 //! The WebSocket transport: `GET /.ws`.
 //!
-//! A refusal that an SDK shall tell its user is a message on an accepted socket: a failed handshake it would only repeat
-//! for ever. Source: Firebase realtime protocol 1.1 to 1.7, 3.
+//! A refusal that an SDK shall tell its user is a message on an accepted socket: a failed handshake it would only
+//! repeat for ever. Source: Firebase realtime protocol 1.1 to 1.7, 3.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,8 @@ use crate::protocols::{Context, answer};
 use crate::transport::{self, BoxFuture, Conversation, Next, Outbox, Reply, WebSocket};
 
 /// What SDKs tell their users when there is no such database.
-pub(super) const NO_DATABASE: &str = "Firebase error. Please ensure that you have the URL of your Firebase Realtime Database instance configured correctly.";
+pub(super) const NO_DATABASE: &str = "Firebase error. Please ensure that you have the URL of your Firebase Realtime \
+    Database instance configured correctly.";
 
 /// Answers a request for `/.ws`.
 pub async fn handle(context: &Context, request: &Request<Incoming>) -> Reply {

@@ -1,3 +1,5 @@
+//! What becomes of the bodies that SDKs send, and of those that nobody should.
+
 use super::*;
 use crate::model::json::Format;
 use crate::model::{Node, Value};
