@@ -56,6 +56,11 @@ pub trait Conversation: Send {
     /// `text` shares the memory that it was read into: what is to live long should be copied out of it.
     fn text(&mut self, text: Bytes) -> BoxFuture<'_, Next>;
 
+    /// Frames to be sent last where the server ends the connection because it stops.
+    fn last_words(&self) -> Bytes {
+        Bytes::new()
+    }
+
     /// Called once, when the connection is over, whatever ended it, also where it never began.
     fn over(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
@@ -136,6 +141,10 @@ pub(super) async fn run(mut socket: TcpStream, early: Bytes, mut opened: Opened,
     let Some(websocket) = opened.0.take() else { return };
     if let Over::Close(_) = over {
         writer.append_rest(&websocket.outbox);
+    }
+    let last_words = if drain.is_cancelled() { websocket.conversation.last_words() } else { Bytes::new() };
+    if !last_words.is_empty() {
+        writer.append(VecDeque::from([Item::Bytes(last_words)]));
     }
     websocket.outbox.abandon();
     tokio::join!(part(socket, writer, over), websocket.conversation.over());

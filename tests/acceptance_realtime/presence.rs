@@ -153,13 +153,14 @@ fn it_is_on_disk_before_it_is_acknowledged_and_runs_after_a_crash() {
 }
 
 #[test]
-fn server_that_stops_says_goodbye_and_has_run_everything() {
+fn server_that_stops_sends_its_clients_to_the_next_and_has_run_everything() {
     let data = tempfile::tempdir().unwrap();
     let mut server = Server::with_data(data.path());
     let mut client = connect(&server);
     client.done(1, "o", r#"{"p":"/gone","d":true}"#);
     server.signal("TERM");
-    assert!(client.until_closed().is_empty());
+    let reset = format!(r#"{{"t":"c","d":{{"t":"r","d":"{}"}}}}"#, server.address());
+    assert_eq!(client.until_closed(), [reset]);
     assert_eq!(client.closed.as_ref().map(|(code, _)| *code), Some(1001));
     assert!(server.wait().success());
     assert_eq!(Server::with_data(data.path()).get("/gone.json?ns=foo").text(), "true");

@@ -4,7 +4,7 @@
 //! queries before it gives up the former (18.3): one listener serves all sets. Source: Firebase realtime protocol 9.1,
 //! 9.6, 18.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::request::ListenKey;
 use crate::base::limits::{REALTIME_LISTEN_BYTES_MAX, REALTIME_LISTENS_MAX};
@@ -16,6 +16,8 @@ const LISTEN_BYTES: usize = 128;
 #[derive(Debug, Default)]
 pub struct Listens {
     by_target: HashMap<Target, Listening>,
+    /// How many tagged listens there are at each path that has any.
+    tagged: BTreeMap<Path, u32>,
     /// Weight of all.
     bytes: usize,
 }
@@ -54,6 +56,11 @@ impl Listens {
         Ok(old.map(|old| old.id))
     }
 
+    /// Whether a tagged listen is in force at or below `path`.
+    pub fn has_tagged_below(&self, path: &Path) -> bool {
+        self.tagged.range(path.clone()..).next().is_some_and(|(below, _)| below.starts_with(path))
+    }
+
     /// Remembers a listen that [`Listens::replaced`] had room for.
     pub fn insert(&mut self, key: ListenKey, query_bytes: usize, id: u64) {
         let bytes = weight(&key, query_bytes);
@@ -62,7 +69,10 @@ impl Listens {
             ListenKey::Default { path, queries } => (path, queries),
             ListenKey::Tagged { path, .. } => (path, String::new()),
         };
-        let old = self.by_target.remove(&target);
+        let old = self.take(&target);
+        if let Target::Tagged(_) = target {
+            *self.tagged.entry(path.clone()).or_default() += 1;
+        }
         self.bytes -= old.as_ref().map_or(0, |old| old.bytes);
         let mut new = Listening { id, path, queries: Vec::new(), bytes: 0 };
         if let (Target::Default(_), Some(old)) = (&target, old) {
@@ -91,9 +101,22 @@ impl Listens {
         if !listening.queries.is_empty() {
             return None;
         }
-        let gone = self.by_target.remove(&target)?;
+        let gone = self.take(&target)?;
         self.bytes -= gone.bytes;
         Some(gone.id)
+    }
+
+    fn take(&mut self, target: &Target) -> Option<Listening> {
+        let taken = self.by_target.remove(target)?;
+        if let Target::Tagged(_) = target
+            && let Some(count) = self.tagged.get_mut(&taken.path)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.tagged.remove(&taken.path);
+            }
+        }
+        Some(taken)
     }
 }
 
@@ -156,6 +179,21 @@ mod tests {
         assert_eq!(listens.remove(&default("a", "[7]")), None);
         assert_eq!(listens.remove(&default("a", "[1,2]")), Some(3));
         assert_eq!((listens.bytes, listens.by_target.len()), (0, 0));
+    }
+
+    #[test]
+    fn tagged_listens_are_found_below_a_path() {
+        let mut listens = Listens::default();
+        let below = |listens: &Listens, path: &str| listens.has_tagged_below(&Path::parse(path).unwrap());
+        listens.insert(tagged("a/b", 1), 0, 1);
+        listens.insert(tagged("a/b", 2), 0, 2);
+        listens.insert(default("c", ""), 0, 3);
+        assert!(below(&listens, "/") && below(&listens, "a") && below(&listens, "a/b"));
+        assert!(!below(&listens, "a/b/c") && !below(&listens, "a/a") && !below(&listens, "c"));
+        listens.remove(&tagged("a/b", 1));
+        assert!(below(&listens, "a"));
+        listens.insert(tagged("d", 2), 0, 4);
+        assert!(!below(&listens, "a") && below(&listens, "d"));
     }
 
     #[test]

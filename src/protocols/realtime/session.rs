@@ -27,6 +27,7 @@ const PARSE_INLINE_MAX: usize = 64 * 1024;
 /// One client. Dropped, it ends; better, [`Session::end`] it and wait.
 pub struct Session {
     link: Link,
+    host: Box<str>,
     registry: Arc<Registry>,
     /// Held for the whole of a request, so that they are taken in order.
     state: Mutex<State>,
@@ -44,7 +45,7 @@ impl Session {
         let outbox = Outbox::new(context.outbox_bytes);
         let link = database.open_link(Arc::clone(&outbox));
         let registry = Arc::clone(&context.realtime);
-        let session = Arc::new(Self { link, registry, state: Mutex::default() });
+        let session = Arc::new(Self { link, host: host.into(), registry, state: Mutex::default() });
         session.registry.insert(session.id().into(), Arc::downgrade(&session));
         outbox.push(frames::message(&codec::hello(database.now(), host, session.id())));
         session
@@ -52,6 +53,11 @@ impl Session {
 
     pub fn id(&self) -> &str {
         self.link.session()
+    }
+
+    /// Where its client is to connect the next time.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// The name of its database.
@@ -161,6 +167,9 @@ impl Session {
             Some(_) if self.lacks_index(&path, &query) => Outcome::LISTENING_WITHOUT_INDEX,
             _ => Outcome::LISTENING,
         };
+        // A client whose query becomes part of a listen of everything goes on taking what it holds for a window, and misses
+        // changes outside of it, unless it is sent everything once (seen in 2.4.2 and 12).
+        let known = known.filter(|_| tag.is_some() || !listens.has_tagged_below(&path));
         let encoder = Arc::new(Pushes::new(path.clone(), tag, query_text));
         let wanted = LinkListen { path, query, encoder, is_default: tag.is_none(), known };
         let answer = move |outcome| match outcome {

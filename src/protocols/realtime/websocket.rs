@@ -137,6 +137,11 @@ impl Conversation for Client {
         Box::pin(self.take(text))
     }
 
+    /// Sends the client to where it is: to the server that will stand there next.
+    fn last_words(&self) -> Bytes {
+        frames::message(&codec::reset(self.session.host()))
+    }
+
     fn over(self: Box<Self>) -> BoxFuture<'static, ()> {
         Box::pin(async move { self.session.end().await })
     }

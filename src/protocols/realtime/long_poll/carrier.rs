@@ -36,8 +36,8 @@ pub enum Event {
     Poll { pieces: Vec<Piece>, answer: oneshot::Sender<Body> },
     /// The client's page is gone. Answered, or dropped, when that has had its effect.
     Leave(oneshot::Sender<()>),
-    /// A WebSocket takes the session over. Answered, as soon as the client has ended this transport, with what was taken
-    /// from the outbox and not said; dropped if that cannot be.
+    /// A WebSocket takes the session over. Answered with what was taken from the outbox and not said, as soon as the
+    /// client has ended this transport; dropped if that cannot be.
     Adopt(oneshot::Sender<VecDeque<Item>>),
 }
 
@@ -186,7 +186,9 @@ impl Carrier {
                 Err(items) => self.waiting = items,
             }
         }
-        if let Some((poll, script)) = self.exchange.last(&frames::message(&codec::end())) {
+        if self.stage != Stage::Here
+            && let Some((poll, script)) = self.exchange.last(&frames::message(&codec::end()))
+        {
             let _ = poll.send(Body::full(script));
         }
         self.say()
@@ -329,7 +331,9 @@ impl Carrier {
         if self.stage == Stage::WebSocket {
             return;
         }
-        if let (Over::Malformed(malformed), Some((poll, number))) = (over, self.exchange.respond()) {
+        if let Over::Malformed(malformed) = over
+            && let Some((poll, number)) = self.exchange.respond()
+        {
             let mut out = std::mem::take(&mut self.greeting).into_bytes();
             script::push_response(number, &frames::message(&codec::error(malformed.text())), &mut out);
             out.extend_from_slice(CLOSE.as_bytes());

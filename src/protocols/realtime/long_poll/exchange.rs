@@ -144,7 +144,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn responses_are_numbered_without_gap_and_each_poll_is_answered_once(steps in prop::collection::vec(step(), 0..60)) {
+        fn responses_have_no_gap_and_each_poll_one_answer(steps in prop::collection::vec(step(), 0..60)) {
             let mut exchange = Exchange::new();
             let (mut polls, mut answered, mut numbers) = (0_u32, Vec::new(), Vec::new());
             let (mut finished, mut said, mut lasts) = (false, 0, 0);

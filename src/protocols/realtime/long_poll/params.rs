@@ -199,7 +199,8 @@ mod tests {
         ) {
             let mut parts: Vec<String> = vec!["id=a".to_owned(), "pw=b".to_owned()];
             for (index, (number, count, text)) in pieces.iter().enumerate() {
-                parts.extend([format!("seg{index}={number}"), format!("ts{index}={count}"), format!("d{index}={text}")]);
+                let (number, count) = (format!("seg{index}={number}"), format!("ts{index}={count}"));
+                parts.extend([number, count, format!("d{index}={text}")]);
             }
             let count = parts.len().max(1);
             parts.rotate_left(usize::try_from(seed).unwrap_or(usize::MAX) % count);

@@ -217,7 +217,9 @@ mod tests {
         }
 
         #[test]
-        fn any_pieces_are_taken_or_refused(pieces in prop::collection::vec((0_u64..20, 0_u32..4, "[A-Za-z0-9_.=-]{0,9}"), 0..40)) {
+        fn any_pieces_are_taken_or_refused(
+            pieces in prop::collection::vec((0_u64..20, 0_u32..4, "[A-Za-z0-9_.=-]{0,9}"), 0..40),
+        ) {
             let _ = take(pieces.into_iter().map(|(number, count, text)| Piece { number, count, text }));
         }
     }
