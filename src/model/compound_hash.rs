@@ -1,9 +1,9 @@
 //! Compound hashes: a mobile client that comes back tells by them what it holds, piece by piece, and is sent only the
 //! pieces that have changed.
 //!
-//! The client cuts the leaves of its tree, in key order, into ranges and hashes each. We walk our own data once, hash it
-//! over the same ranges, and keep what lies in those that differ. The priority of an inner node counts as a leaf named
-//! `.priority` among its children.
+//! The client cuts the leaves of its tree, in key order, into ranges and hashes each. We walk our own data once,
+//! hash it over the same ranges, and keep what lies in those that differ. The priority of an inner node counts as a
+//! leaf named `.priority` among its children.
 //!
 //! Neighbouring ranges that differ go out as one. That is not only shorter: clients apply ranges one after the other,
 //! and a node that is empty in between would lose its priority. What clients would still get wrong is not sent in
@@ -47,7 +47,7 @@ pub struct RangeMerge {
 }
 
 impl CompoundHash {
-    /// The object `ch` of a listen. `None` if it is malformed or has too many ranges: then the client is sent everything.
+    /// The object `ch` of a listen. `None` if it is malformed or has too many ranges: then the client gets everything.
     pub fn parse(object: &Json) -> Option<Self> {
         let strings = |name| object.get(name)?.as_array()?.iter().map(Json::as_str).collect::<Option<Vec<_>>>();
         let (paths, hashes) = (strings("ps")?, strings("hs")?);

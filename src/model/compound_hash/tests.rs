@@ -175,7 +175,8 @@ fn edit() -> impl Strategy<Value = Edit> {
     let at = prop_oneof![arbitrary::path(3).prop_map(Ok), (any::<Index>(), 0..3_usize).prop_map(Err)];
     let change = prop_oneof![
         2 => Just(Ok(Node::Empty)),
-        4 => (arbitrary::scalar(), arbitrary::priority()).prop_map(|(value, priority)| Ok(Node::Leaf { value, priority })),
+        4 => (arbitrary::scalar(), arbitrary::priority())
+            .prop_map(|(value, priority)| Ok(Node::Leaf { value, priority })),
         2 => arbitrary::node().prop_map(Ok),
         2 => arbitrary::priority().prop_map(Err),
     ];

@@ -11,9 +11,9 @@ use super::{Bound, BoundKey, Index, Limit, Query};
 use crate::base::limits::QUERY_TEXT_BYTES_MAX;
 
 impl Query {
-    /// The query object `q` of a listen or get: `sp sn sin ep en ein l vf i`, all optional, others ignored. `sp` and `ep`
-    /// of null are values, not missing. Bound keys need not be legal keys. Limits beyond `u32` mean its maximum. An
-    /// object that orders only gives a whole query with that index.
+    /// The query object `q` of a listen or get: `sp sn sin ep en ein l vf i`, all optional, others ignored. `sp` and
+    /// `ep` of null are values, not missing. Bound keys need not be legal keys. Limits beyond `u32` mean its maximum.
+    /// An object that orders only gives a whole query with that index.
     ///
     /// # Errors
     /// What is wrong with it, in words for the author of the client.

@@ -40,3 +40,14 @@ pub async fn handle(context: &Context, request: Request<Incoming>) -> Reply {
         _ => websocket::handle(context, &request).await,
     }
 }
+
+/// What the fuzz targets of `tests/fuzz` decode; there for them only.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    pub use super::codec::{Incoming, parse};
+    pub use super::frames::push_message;
+    pub use super::long_poll::params::Ask;
+    pub use super::long_poll::pieces::Assembly as Pieces;
+    pub use super::request::Action;
+    pub use super::segments::Assembly as Segments;
+}

@@ -182,7 +182,8 @@ fn forms_select_what_the_sdks_select() {
             "f":{"n":true}, "g":{"n":false}, "h":{"m":1}, "i":1, "j":{"n":-0.5}}"#,
     );
     let priorities = node(
-        r#"{"k":{".value":1,".priority":2}, "l":1, "m":1, "n":{".value":1,".priority":"2"}, "o":{".priority":1,"x":1}}"#,
+        r#"{"k":{".value":1,".priority":2}, "l":1, "m":1, "n":{".value":1,".priority":"2"},
+            "o":{".priority":1,"x":1}}"#,
     );
     let values = node(r#"{"a":3, "b":1, "c":3, "d":"3", "e":{"x":1}, "f":false, "1":3}"#);
     let table = [
