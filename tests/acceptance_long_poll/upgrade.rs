@@ -193,6 +193,20 @@ fn client_that_dies_between_the_transports_is_missed() {
 }
 
 #[test]
+fn server_that_stops_sends_on_who_has_upgraded() {
+    let mut server = Server::ephemeral();
+    let mut poller = client(&server);
+    let mut socket = second(&server, &poller.id);
+    socket.send(ADOPTED);
+    end_polls(&mut poller, vec![]);
+    socket.send(&set(100, 0));
+    assert_eq!([socket.expect_data(), socket.expect_data()][..], caused(0..1));
+    server.signal("TERM");
+    assert_eq!(socket.until_closed(), [r#"{"t":"c","d":{"t":"r","d":"127.0.0.1"}}"#]);
+    assert!(server.wait().success());
+}
+
+#[test]
 fn second_transport_without_a_session_is_sent_back() {
     let server = Server::ephemeral();
     let websocket = Realtime::connect(server.address(), "chat");

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench                          all figures, one markdown table
 //! cargo bench -- writes fan            those whose name contains one of these words
+//! cargo bench -- realtime --peer       the realtime protocol, beside npm firebase-server (Node; fetched by npm ci)
 //! cargo bench -- --rounds 7 --quick    more rounds, each of them shorter
 //! ```
 //!
@@ -12,9 +13,11 @@
 //! system.
 //!
 //! - `measure`: rounds, medians, the table
-//! - `client`: a lean HTTP client on tokio
+//! - `client`: a lean HTTP client on tokio; `websocket`, `realtime`: one of the realtime protocol; `receivers`: thousands
+//!   of sockets that are read
 //! - `floor`: what the floors serve, run as child processes of this program; `sqlite`: the floor of the store
-//! - one file per figure: `writes`, `reads`, `fan_out`, `idle`, `start_up`, `million`
+//! - `peer`: firebase-server
+//! - one file per figure: `writes`, `reads`, `fan_out`, `rooms`, `windows`, `idle`, `start_up`, `million`
 
 #![allow(
     clippy::unwrap_used,
@@ -33,9 +36,15 @@ mod floor;
 mod idle;
 mod measure;
 mod million;
+mod peer;
 mod reads;
+mod realtime;
+mod receivers;
+mod rooms;
 mod sqlite;
 mod start_up;
+mod websocket;
+mod windows;
 mod writes;
 
 #[path = "../support/server_process.rs"]
@@ -51,13 +60,18 @@ use self::measure::{Setup, Table};
 /// A figure, or a family of them: name, and what adds its rows.
 type Figure = (&'static str, fn(&Setup, &mut Table));
 
-const FIGURES: [Figure; 6] = [
-    ("writes", writes::run),
-    ("fan-out", fan_out::run),
-    ("idle", idle::run),
+const FIGURES: [Figure; 11] = [
+    ("writes", writes::rest),
+    ("fan-out", fan_out::streams),
+    ("idle", idle::streams),
     ("reads", reads::run),
     ("start-up", start_up::run),
     ("million", million::run),
+    ("realtime-writes", writes::over_realtime),
+    ("realtime-fan-out", fan_out::realtime),
+    ("realtime-rooms", rooms::run),
+    ("realtime-idle", idle::web_sockets),
+    ("realtime-windows", windows::run),
 ];
 
 /// Open files that the largest figure needs in one process.
@@ -76,6 +90,7 @@ fn main() {
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
+            "--peer" => setup.with_peer = true,
             "--quick" => setup.is_quick = true,
             "--rounds" => setup.rounds = arguments.next().and_then(|text| text.parse().ok()).expect("--rounds NUMBER"),
             name => names.push(name.to_owned()),

@@ -1,62 +1,98 @@
-//! One message to many event streams, as CPU per delivery, against writing the same bytes to as many bare sockets.
+//! One message to many listeners of one path, as CPU per delivery, against writing the same bytes to as many bare
+//! sockets: over event streams, and over the realtime protocol.
 //!
 //! Paced: each message has left before the next is written. Bursts: 50 writes are under way at once, so that messages
 //! queue up and should leave together; the floor there has the whole burst in hand and writes it at once, which no
 //! server that is handed one message after the other can reach.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::client::{Client, request};
 use crate::floor::Floor;
-use crate::measure::{Latencies, Pairs, Setup, Table, server};
+use crate::measure::{Latencies, Setup, Sides, Table, server};
+use crate::peer::Peer;
+use crate::realtime::Realtime;
+use crate::receivers::{Receivers, Wanted};
 use crate::server_process::{cpu_since, cpu_time};
+use crate::websocket::push_server_text;
 
 const PACE: Duration = Duration::from_millis(50);
 const TIME: Duration = Duration::from_secs(4);
 const BURST: usize = 50;
 const TEXT_BYTES: usize = 200;
+const PATH: &str = "/news";
 
-/// What a listener gets for one message.
-fn event() -> String {
-    format!("event: put\ndata: {{\"path\":\"/\",\"data\":\"{}\"}}\n\n", text(0))
+pub fn streams(setup: &Setup, table: &mut Table) {
+    run(setup, table, Carrier::Stream);
 }
 
-/// A message: no two in a row are the same, or nothing would be sent.
-fn text(number: usize) -> String {
-    format!("{number:0TEXT_BYTES$}")
+pub fn realtime(setup: &Setup, table: &mut Table) {
+    run(setup, table, Carrier::WebSocket);
 }
 
-pub fn run(setup: &Setup, table: &mut Table) {
+fn run(setup: &Setup, table: &mut Table, carrier: Carrier) {
     let runtime = Runtime::new().unwrap();
     let data = setup.fresh("fan-out");
     let server = server(&data).start();
     for listeners in [1_000, 5_000] {
         for is_burst in [false, true] {
-            let (mut cpu, mut latencies) = (Pairs::default(), Latencies::default());
+            let (mut cpu, mut latencies, mut of_peer) = (Sides::default(), Latencies::default(), Latencies::default());
+            let plan = Plan::new(setup, carrier, listeners, is_burst);
             for _ in 0..setup.rounds {
                 let floor = Floor::start("fan-out");
-                let plan = Plan::new(setup, listeners, is_burst);
                 let (on_floor, _) = runtime.block_on(plan.on_floor(&floor));
                 let (on_server, times) = runtime.block_on(plan.on_server(server.address, server.id()));
                 cpu.push(on_server, on_floor);
                 latencies.extend(times);
+                if setup.with_peer && matches!(carrier, Carrier::WebSocket) {
+                    // A new one each time: it never lets go of a listener.
+                    let peer = Peer::start();
+                    let (on_peer, times) = runtime.block_on(plan.over_realtime(peer.address, peer.id()));
+                    cpu.push_peer(on_peer);
+                    of_peer.extend(times);
+                }
             }
-            let (how, aim) = if is_burst { ("bursts of 50", "< 1 us") } else { ("20 per second", "ratio < 2") };
-            let what = format!("delivery to {listeners} streams, {how}: CPU each");
-            table.row(&what, &cpu, "us", aim, &format!("sent to read {}", latencies.text()));
+            plan.report(table, &cpu, &latencies.text(), of_peer);
         }
     }
 }
 
+#[derive(Clone, Copy)]
+enum Carrier {
+    Stream,
+    WebSocket,
+}
+
+impl Carrier {
+    /// What a listener gets for one message.
+    fn event(self) -> Vec<u8> {
+        let text = text(0);
+        match self {
+            Self::Stream => format!("event: put\ndata: {{\"path\":\"/\",\"data\":{text}}}\n\n").into_bytes(),
+            Self::WebSocket => {
+                let path = PATH.trim_matches('/');
+                let push = format!(r#"{{"t":"d","d":{{"b":{{"p":"{path}","d":{text}}},"a":"d"}}}}"#);
+                let mut frame = Vec::new();
+                push_server_text(push.as_bytes(), &mut frame);
+                frame
+            }
+        }
+    }
+}
+
+/// A message as JSON: no two in a row are the same, or nothing would be sent.
+fn text(number: usize) -> String {
+    format!("\"{number:0TEXT_BYTES$}\"")
+}
+
 struct Plan {
+    carrier: Carrier,
     listeners: usize,
     is_burst: bool,
     messages: usize,
@@ -66,10 +102,29 @@ struct Plan {
 type Cost = (f64, Vec<u32>);
 
 impl Plan {
-    fn new(setup: &Setup, listeners: usize, is_burst: bool) -> Self {
+    fn new(setup: &Setup, carrier: Carrier, listeners: usize, is_burst: bool) -> Self {
         let paced = (setup.time(TIME).as_millis() / PACE.as_millis()) as usize;
         let bursts = if setup.is_quick { 2 } else { 8 };
-        Self { listeners, is_burst, messages: if is_burst { bursts * BURST } else { paced } }
+        Self { carrier, listeners, is_burst, messages: if is_burst { bursts * BURST } else { paced } }
+    }
+
+    fn report(&self, table: &mut Table, cpu: &Sides, latencies: &str, mut of_peer: Latencies) {
+        let (to, paced_aim) = match self.carrier {
+            Carrier::Stream => ("streams", "ratio < 2"),
+            Carrier::WebSocket => ("WebSockets", "ratio < 1.7"),
+        };
+        let (how, aim) = if self.is_burst { ("bursts of 50", "< 1 us") } else { ("20 per second", paced_aim) };
+        let what = format!("delivery to {} {to}, {how}: CPU each", self.listeners);
+        let mut remark = format!("sent to read {latencies}");
+        if !of_peer.is_empty() {
+            remark += &format!("; firebase-server {}", of_peer.text());
+        }
+        table.row(&what, cpu, "us", aim, &remark);
+    }
+
+    /// Messages that are under way at once.
+    fn at_once(&self) -> usize {
+        if self.is_burst { BURST } else { 1 }
     }
 
     async fn on_floor(&self, floor: &Floor) -> Cost {
@@ -80,111 +135,86 @@ impl Plan {
             sockets.push(socket);
         }
         let mut control = TcpStream::connect(floor.control).await.unwrap();
-        let at_once = if self.is_burst { BURST } else { 1 };
-        let frame = event().repeat(at_once);
-        let cost = self.measure(floor.id(), sockets, async |receivers| {
-            for round in 1..=self.messages / at_once {
-                receivers.sent(round * at_once);
-                control.write_u32(frame.len() as u32).await.unwrap();
-                control.write_all(frame.as_bytes()).await.unwrap();
-                control.read_u8().await.unwrap();
-                receivers.pause(self.is_burst).await;
-            }
+        let frames = self.carrier.event().repeat(self.at_once());
+        let cost = self.measure(floor.id(), sockets, async |_| {
+            control.write_u32(frames.len() as u32).await.unwrap();
+            control.write_all(&frames).await.unwrap();
+            control.read_u8().await.unwrap();
         });
         cost.await
     }
 
     async fn on_server(&self, address: SocketAddr, process: u32) -> Cost {
+        match self.carrier {
+            Carrier::Stream => self.over_streams(address, process).await,
+            Carrier::WebSocket => self.over_realtime(address, process).await,
+        }
+    }
+
+    async fn over_streams(&self, address: SocketAddr, process: u32) -> Cost {
+        let target = format!("{PATH}.json");
         let mut writers = Vec::new();
-        for _ in 0..if self.is_burst { BURST } else { 1 } {
+        for _ in 0..self.at_once() {
             writers.push(Client::connect(address).await.unwrap());
         }
-        writers[0].ask(request("PUT", "/news.json", "", "null").as_bytes()).await.unwrap();
+        writers[0].ask(request("PUT", &target, "", "null").as_bytes()).await.unwrap();
         let mut sockets = Vec::new();
         for _ in 0..self.listeners {
-            sockets.push(Client::connect(address).await.unwrap().listen("/news.json").await.unwrap());
+            sockets.push(Client::connect(address).await.unwrap().listen(&target).await.unwrap());
         }
-        let cost = self.measure(process, sockets, async |receivers| {
-            let mut number = 0;
-            for round in 1..=self.messages / writers.len() {
-                receivers.sent(round * writers.len());
-                let mut puts = JoinSet::new();
-                for mut writer in writers.drain(..) {
-                    number += 1;
-                    let put = request("PUT", "/news.json?print=silent", "", &format!("\"{}\"", text(number)));
-                    puts.spawn(async move {
-                        writer.ask(put.as_bytes()).await.unwrap();
-                        writer
-                    });
-                }
-                writers.extend(puts.join_all().await);
-                receivers.pause(self.is_burst).await;
+        let cost = self.measure(process, sockets, async |numbers| {
+            let mut puts = JoinSet::new();
+            for (mut writer, number) in writers.drain(..).zip(numbers) {
+                let put = request("PUT", &format!("{target}?print=silent"), "", &text(number));
+                puts.spawn(async move {
+                    writer.ask(put.as_bytes()).await.unwrap();
+                    writer
+                });
             }
+            writers.extend(puts.join_all().await);
         });
         cost.await
     }
 
-    /// Has `send` send all messages while every socket reads; gives the CPU of `process` for it.
-    async fn measure(&self, process: u32, sockets: Vec<TcpStream>, send: impl AsyncFnOnce(&mut Receivers)) -> Cost {
-        let mut receivers = Receivers::new(sockets, self.messages);
+    /// One client writes; a burst is 50 of its writes under way.
+    async fn over_realtime(&self, address: SocketAddr, process: u32) -> Cost {
+        let mut writer = Realtime::connect(address).await.unwrap();
+        writer.set(PATH, "null").await.unwrap();
+        let mut sockets = Vec::new();
+        for _ in 0..self.listeners {
+            let mut listener = Realtime::connect(address).await.unwrap();
+            listener.listen(PATH, "").await.unwrap();
+            sockets.push(listener.into_socket());
+        }
+        let cost = self.measure(process, sockets, async |numbers| {
+            let last = writer.send_sets(numbers.map(|number| (PATH.to_owned(), text(number)))).await.unwrap();
+            writer.answered(last).await.unwrap();
+        });
+        cost.await
+    }
+
+    /// Has `send` send the messages of these numbers, round by round, while every socket reads; gives the CPU of
+    /// `process` for it.
+    async fn measure(
+        &self,
+        process: u32,
+        sockets: Vec<TcpStream>,
+        mut send: impl AsyncFnMut(std::ops::Range<usize>),
+    ) -> Cost {
+        let wanted = match self.carrier {
+            Carrier::Stream => Wanted::Bytes(self.messages * self.carrier.event().len()),
+            Carrier::WebSocket => Wanted::Texts { count: self.messages, bytes_min: TEXT_BYTES },
+        };
+        let mut receivers = Receivers::new(sockets, wanted);
         let cpu_start = cpu_time(process);
-        send(&mut receivers).await;
-        let latencies = receivers.tasks.join_all().await.concat();
+        for first in (1..=self.messages).step_by(self.at_once()) {
+            receivers.sent();
+            send(first..first + self.at_once()).await;
+            // Bursts need room to be bursts.
+            receivers.pause(if self.is_burst { 10 * PACE } else { PACE }).await;
+        }
+        let latencies = receivers.finish().await;
         let cpu = cpu_since(process, cpu_start);
         (cpu.as_secs_f64() * 1e6 / (self.messages * self.listeners) as f64, latencies)
     }
-}
-
-/// The reading side: one task per socket, which ends when it has got everything.
-struct Receivers {
-    tasks: JoinSet<Vec<u32>>,
-    /// Messages sent so far, and since when.
-    sent: watch::Sender<(usize, Instant)>,
-    started: Instant,
-    rounds: u32,
-}
-
-impl Receivers {
-    fn new(sockets: Vec<TcpStream>, messages: usize) -> Self {
-        let started = Instant::now();
-        let (sent, receiver) = watch::channel((0, started));
-        let mut tasks = JoinSet::new();
-        let times = Arc::new(receiver);
-        for socket in sockets {
-            tasks.spawn(receive(socket, messages * event().len(), Arc::clone(&times)));
-        }
-        Self { tasks, sent, started, rounds: 0 }
-    }
-
-    /// The messages up to number `count` are being sent now.
-    fn sent(&self, count: usize) {
-        self.sent.send_replace((count, Instant::now()));
-    }
-
-    /// The pace, one way or the other: bursts need room to be bursts.
-    async fn pause(&mut self, is_burst: bool) {
-        self.rounds += 1;
-        let period = if is_burst { 10 * PACE } else { PACE };
-        tokio::time::sleep_until((self.started + period * self.rounds).into()).await;
-    }
-}
-
-/// Reads `bytes`; gives for each read how long ago the newest message was sent.
-async fn receive(socket: TcpStream, mut bytes: usize, sent: Arc<watch::Receiver<(usize, Instant)>>) -> Vec<u32> {
-    let mut latencies = Vec::new();
-    while bytes > 0 {
-        socket.readable().await.unwrap();
-        // On the stack, and not across an await: thousands of tasks read.
-        let mut buffer = [0; 16 * 1024];
-        match socket.try_read(&mut buffer) {
-            Ok(0) => panic!("a stream was closed, {bytes} bytes too early"),
-            Ok(count) => {
-                bytes = bytes.checked_sub(count).expect("more bytes than were sent");
-                latencies.push(sent.borrow().1.elapsed().as_micros() as u32);
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => panic!("a stream broke: {error}"),
-        }
-    }
-    latencies
 }

@@ -2,6 +2,7 @@
 //!
 //! A child prints the ports on which it listens, and ends when its standard input does.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -16,7 +17,10 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::websocket::{push_server_text, take_client_text};
 
 /// A floor in a process of its own; ended when dropped.
 pub struct Floor {
@@ -61,6 +65,7 @@ pub fn serve(duty: &str) {
             "hello" => tokio::spawn(hello(clients)),
             "idle" => tokio::spawn(hold(clients)),
             "fan-out" => tokio::spawn(fan_out(clients, control)),
+            "rooms" => tokio::spawn(rooms(clients)),
             _ => panic!("no floor is called {duty}"),
         };
         let end_of_input = || std::io::stdin().read_to_end(&mut Vec::new());
@@ -131,5 +136,40 @@ async fn fan_out(listener: TcpListener, control: TcpListener) {
             control.write_all(b"!").await.unwrap();
         }
         clients.lock().unwrap().clear();
+    }
+}
+
+/// Who is in a room; each socket is written to by one task at a time.
+type Room = Arc<Mutex<Vec<Arc<tokio::sync::Mutex<OwnedWriteHalf>>>>>;
+
+/// Hands each message to all members of its room, the sender included, and then answers it. A client says first in which
+/// room it is. All are frames of WebSockets, but there are no handshakes, and nothing is looked at but the lengths.
+async fn rooms(listener: TcpListener) {
+    let mut rooms: HashMap<u32, Room> = HashMap::new();
+    loop {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.set_nodelay(true).unwrap();
+        let room = Arc::clone(rooms.entry(socket.read_u32().await.unwrap()).or_default());
+        tokio::spawn(member(socket, room));
+    }
+}
+
+async fn member(socket: TcpStream, room: Room) {
+    let (mut reader, writer) = socket.into_split();
+    let writer = Arc::new(tokio::sync::Mutex::new(writer));
+    room.lock().unwrap().push(Arc::clone(&writer));
+    let mut answer = Vec::new();
+    push_server_text(br#"{"t":"d","d":{"r":0,"b":{"s":"ok","d":""}}}"#, &mut answer);
+    let (mut buffer, mut frame) = (Vec::with_capacity(4 * 1024), Vec::new());
+    while reader.read_buf(&mut buffer).await.is_ok_and(|count| count > 0) {
+        while let Some(text) = take_client_text(&mut buffer) {
+            frame.clear();
+            push_server_text(&text, &mut frame);
+            let members = room.lock().unwrap().clone();
+            for member in members {
+                let _ = member.lock().await.write_all(&frame).await;
+            }
+            let _ = writer.lock().await.write_all(&answer).await;
+        }
     }
 }

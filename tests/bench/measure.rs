@@ -12,6 +12,8 @@ use crate::server_process::Launch;
 pub struct Setup {
     pub rounds: usize,
     pub is_quick: bool,
+    /// Whether the peer is measured, too.
+    pub with_peer: bool,
     folder: tempfile::TempDir,
 }
 
@@ -19,7 +21,7 @@ impl Setup {
     pub fn new() -> Self {
         // On a real disk: the temporary folder of the system may be memory.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        Self { rounds: 5, is_quick: false, folder }
+        Self { rounds: 5, is_quick: false, with_peer: false, folder }
     }
 
     /// How long a round measures.
@@ -56,17 +58,22 @@ impl Load {
     }
 }
 
-/// The same quantity of all rounds, server and floor.
+/// The same quantity of all rounds: server, floor, and the peer where there is one.
 #[derive(Default)]
-pub struct Pairs {
+pub struct Sides {
     server: Vec<f64>,
     floor: Vec<f64>,
+    peer: Vec<f64>,
 }
 
-impl Pairs {
+impl Sides {
     pub fn push(&mut self, server: f64, floor: f64) {
         self.server.push(server);
         self.floor.push(floor);
+    }
+
+    pub fn push_peer(&mut self, peer: f64) {
+        self.peer.push(peer);
     }
 
     pub fn server(&self) -> f64 {
@@ -77,11 +84,23 @@ impl Pairs {
         median(&self.floor)
     }
 
-    /// The median of each round's ratio: what disturbed a round disturbed both sides of it.
+    /// Server to floor.
     pub fn ratio(&self) -> f64 {
-        let ratios: Vec<f64> = self.server.iter().zip(&self.floor).map(|(server, floor)| server / floor).collect();
-        median(&ratios)
+        ratio(&self.server, &self.floor)
     }
+
+    /// The peer's figure and how many times the server's it is; empty where it was not asked.
+    fn peer(&self, unit: &str) -> String {
+        if self.peer.is_empty() {
+            return String::new();
+        }
+        format!("{} {unit} ({:.2}x)", short(median(&self.peer)), ratio(&self.peer, &self.server))
+    }
+}
+
+/// The median of each round's ratio: what disturbed a round disturbed both sides of it.
+fn ratio(upper: &[f64], lower: &[f64]) -> f64 {
+    median(&upper.iter().zip(lower).map(|(upper, lower)| upper / lower).collect::<Vec<f64>>())
 }
 
 pub fn median(values: &[f64]) -> f64 {
@@ -103,6 +122,10 @@ impl Latencies {
         self.0.extend(micros);
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// `p50 / p99` in milliseconds.
     pub fn text(&mut self) -> String {
         self.0.sort_unstable();
@@ -113,17 +136,14 @@ impl Latencies {
 
 /// The rows of all figures.
 #[derive(Default)]
-pub struct Table(Vec<[String; 6]>);
+pub struct Table(Vec<[String; 7]>);
 
 impl Table {
-    /// One row: the quantity, server, floor and their ratio, what is aimed at, and a remark.
-    pub fn row(&mut self, what: &str, pairs: &Pairs, unit: &str, aim: &str, remark: &str) {
+    /// One row: the quantity, server, floor and their ratio, the peer, what is aimed at, and a remark.
+    pub fn row(&mut self, what: &str, sides: &Sides, unit: &str, aim: &str, remark: &str) {
         let number = |value: f64| format!("{} {unit}", short(value));
-        let ratio = format!("{:.2}", pairs.ratio());
-        self.push([what.into(), number(pairs.server()), number(pairs.floor()), ratio, aim.into(), remark.into()]);
-    }
-
-    pub fn push(&mut self, cells: [String; 6]) {
+        let (server, floor, ratio) = (number(sides.server()), number(sides.floor()), format!("{:.2}", sides.ratio()));
+        let cells = [what.into(), server, floor, ratio, sides.peer(unit), aim.into(), remark.into()];
         eprintln!("    {}", cells.join(" | "));
         self.0.push(cells);
     }
@@ -133,7 +153,7 @@ impl Table {
         let Setup { rounds, is_quick, .. } = setup;
         let quick = if *is_quick { ", quick" } else { "" };
         let _ = writeln!(text, "{}; median of {rounds} interleaved rounds{quick}.\n", machine());
-        text += "| figure | server | floor | ratio | aim | also |\n|---|--:|--:|--:|---|---|\n";
+        text += "| figure | server | floor | ratio | firebase-server | aim | also |\n|---|--:|--:|--:|--:|---|---|\n";
         for row in &self.0 {
             let _ = writeln!(text, "| {} |", row.join(" | "));
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use crate::client::{Client, request};
-use crate::measure::{Pairs, Setup, Table, median, server};
+use crate::measure::{Setup, Sides, Table, median, server};
 use crate::server_process::{Launch, ServerProcess, forget_peak, peak_bytes, resident_bytes};
 use crate::sqlite;
 
@@ -22,7 +22,7 @@ pub fn run(setup: &Setup, table: &mut Table) {
     let full = setup.fresh("full");
     fill(&runtime, &server(&full));
 
-    let (mut stored, mut read, mut deleted) = (Pairs::default(), Pairs::default(), Pairs::default());
+    let (mut stored, mut read, mut deleted) = (Sides::default(), Sides::default(), Sides::default());
     let (mut read_peak, mut deleted_peak) = (Vec::new(), Vec::new());
     for _ in 0..setup.rounds.min(3) {
         let empty = server(&setup.fresh("empty")).start();

@@ -6,7 +6,7 @@ use tokio::runtime::Runtime;
 
 use crate::client::{Client, closed_loop, request};
 use crate::floor::Floor;
-use crate::measure::{Latencies, Pairs, Setup, Table, server};
+use crate::measure::{Latencies, Setup, Sides, Table, server};
 
 /// What is read and written: 200 bytes, four leaves.
 pub const OBJECT: &str = concat!(
@@ -26,7 +26,7 @@ pub fn run(setup: &Setup, table: &mut Table) {
         // Both send the same body.
         assert_eq!(client.ask(get(0, 0).as_bytes()).await.unwrap(), OBJECT.len() as u64);
     });
-    let (mut rate, mut cpu, mut latencies) = (Pairs::default(), Pairs::default(), Latencies::default());
+    let (mut rate, mut cpu, mut latencies) = (Sides::default(), Sides::default(), Latencies::default());
     for _ in 0..setup.rounds {
         let load =
             |address, process| runtime.block_on(closed_loop(address, process, CONNECTIONS, setup.time(TIME), get));

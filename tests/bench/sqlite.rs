@@ -1,5 +1,6 @@
 //! The floor of the store: the same rows and the same commits, with nothing around them.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -21,9 +22,9 @@ struct Operation {
     done: SyncSender<()>,
 }
 
-/// Raw group commit: `writers` threads, each with one write under way, and one that commits what is waiting.
+/// Raw group commit: `writers` threads, each with `under_way` writes under way, and one that commits what is waiting.
 /// The CPU is that of all these threads.
-pub fn group_commit(folder: &Path, writers: usize, time: Duration, object: &str) -> Load {
+pub fn group_commit(folder: &Path, writers: usize, under_way: usize, time: Duration, object: &str) -> Load {
     fs::create_dir_all(folder).unwrap();
     let connection = open(&folder.join("floor.sqlite"));
     let (sender, operations) = sync_channel(1_024);
@@ -32,7 +33,7 @@ pub fn group_commit(folder: &Path, writers: usize, time: Duration, object: &str)
     let writers: Vec<_> = (0..writers)
         .map(|writer| {
             let (sender, object) = (sender.clone(), object.to_owned());
-            thread::spawn(move || write(&sender, writer, start, time, &object))
+            thread::spawn(move || write(&sender, writer, under_way, start + time, &object))
         })
         .collect();
     drop(sender);
@@ -42,24 +43,33 @@ pub fn group_commit(folder: &Path, writers: usize, time: Duration, object: &str)
     Load::new(latencies, elapsed, cpu_since(std::process::id(), cpu_start))
 }
 
-fn write(sender: &SyncSender<Operation>, writer: usize, start: Instant, time: Duration, object: &str) -> Vec<u32> {
-    let (done, is_done) = sync_channel(1);
+fn write(sender: &SyncSender<Operation>, writer: usize, under_way: usize, end: Instant, object: &str) -> Vec<u32> {
+    let (done, is_done) = sync_channel(under_way);
     let mut latencies = Vec::new();
-    while start.elapsed() < time {
-        let number = latencies.len() % super::writes::KEYS;
-        let leaf = |name: &str| {
-            let key = format!("\u{3}w\0\u{3}{writer}\0\u{3}k{number}\0\u{3}{name}\0");
-            (key.into_bytes(), object.chars().take(30).collect())
-        };
-        let leaves = ["from", "seq", "text", "time"].map(leaf);
-        let path = format!("/w/{writer}/k{number}");
-        let record = format!("{{\"v\":1,\"path\":\"{path}\",\"changes\":[[\"{path}\",{object}]]}}");
-        let asked = Instant::now();
-        sender.send(Operation { leaves, record, done: done.clone() }).unwrap();
-        is_done.recv().unwrap();
-        latencies.push(asked.elapsed().as_micros() as u32);
+    let mut asked = VecDeque::new();
+    for sent in 0.. {
+        if sent >= under_way {
+            let Some(at): Option<Instant> = asked.pop_front() else { break };
+            is_done.recv().unwrap();
+            latencies.push(at.elapsed().as_micros() as u32);
+        }
+        if sent < under_way || Instant::now() < end {
+            asked.push_back(Instant::now());
+            sender.send(operation(writer, sent % super::writes::KEYS, object, done.clone())).unwrap();
+        }
     }
     latencies
+}
+
+fn operation(writer: usize, number: usize, object: &str, done: SyncSender<()>) -> Operation {
+    let leaf = |name: &str| {
+        let key = format!("\u{3}w\0\u{3}{writer}\0\u{3}k{number}\0\u{3}{name}\0");
+        (key.into_bytes(), object.chars().take(30).collect())
+    };
+    let leaves = ["from", "seq", "text", "time"].map(leaf);
+    let path = format!("/w/{writer}/k{number}");
+    let record = format!("{{\"v\":1,\"path\":\"{path}\",\"changes\":[[\"{path}\",{object}]]}}");
+    Operation { leaves, record, done }
 }
 
 fn open(path: &Path) -> Connection {

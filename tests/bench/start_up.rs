@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use crate::client::{Client, request};
-use crate::measure::{Pairs, Setup, Table, median, server};
+use crate::measure::{Setup, Sides, Table, median, server};
 use crate::million::fill;
 use crate::server_process::{Launch, ServerProcess};
 
@@ -20,7 +20,7 @@ pub fn run(setup: &Setup, table: &mut Table) {
         ("a million leaves", true, ServerProcess::terminate),
         ("a million leaves, after kill -9", true, ServerProcess::kill),
     ] {
-        let (mut ready, mut first) = (Pairs::default(), Vec::new());
+        let (mut ready, mut first) = (Sides::default(), Vec::new());
         for _ in 0..setup.rounds {
             let data = if is_full { full.clone() } else { setup.fresh("empty") };
             let launch = server(&data);

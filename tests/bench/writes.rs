@@ -1,38 +1,62 @@
-//! Acknowledged durable writes: PUTs of a 200-byte object with four leaves at 1, 16 and 64 writers, against raw SQLite
-//! group commit in the same file system.
+//! Acknowledged durable writes of a 200-byte object with four leaves at 1, 16 and 64 writers, against raw SQLite group
+//! commit in the same file system: PUTs, and sets over the realtime protocol with each writer on a WebSocket of its own.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
 use crate::client::{Client, closed_loop, request};
-use crate::measure::{Latencies, Load, Pairs, Setup, Table, server};
+use crate::measure::{Latencies, Load, Setup, Sides, Table, server};
+use crate::peer::Peer;
 use crate::reads::OBJECT;
+use crate::realtime::{self, Realtime};
 use crate::sqlite::group_commit;
 
 /// Objects that each writer writes in turn: the first time they are new, then they are replaced.
 pub const KEYS: usize = 1_000;
 const TIME: Duration = Duration::from_secs(3);
 
-pub fn run(setup: &Setup, table: &mut Table) {
-    // One thread: what the load costs is taken from the server's two cores.
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+pub fn rest(setup: &Setup, table: &mut Table) {
+    let runtime = runtime();
     for writers in [1, 16, 64] {
-        let (mut rate, mut cpu, mut latencies) = (Pairs::default(), Pairs::default(), Latencies::default());
+        let aims = if writers == 64 { ("ratio > 0.5", "< 25 us") } else { ("", "") };
+        let mut rows = Rows::default();
         for _ in 0..setup.rounds {
-            let on_floor = group_commit(&setup.fresh("floor"), writers, setup.time(TIME), OBJECT);
-            let on_server = on_server(setup, &runtime, writers);
-            rate.push(on_server.per_second, on_floor.per_second);
-            cpu.push(on_server.cpu_micros, on_floor.cpu_micros);
-            latencies.extend(on_server.latencies);
+            let on_floor = group_commit(&setup.fresh("floor"), writers, 1, setup.time(TIME), OBJECT);
+            rows.push(put_all(setup, &runtime, writers), &on_floor);
         }
-        let (rate_aim, cpu_aim) = if writers == 64 { ("ratio > 0.5", "< 25 us") } else { ("", "") };
-        table.row(&format!("durable writes, {writers} at once"), &rate, "/s", rate_aim, &latencies.text());
-        table.row(&format!("CPU per write, {writers} at once"), &cpu, "us", cpu_aim, "");
+        rows.report(table, "durable write", &format!("{writers} at once"), aims);
     }
 }
 
-fn on_server(setup: &Setup, runtime: &Runtime, writers: usize) -> Load {
+pub fn over_realtime(setup: &Setup, table: &mut Table) {
+    let runtime = runtime();
+    for (clients, under_way, aim) in [(1, 1, ""), (16, 1, ""), (64, 1, "< 25 us"), (1, 16, ""), (16, 16, "")] {
+        let mut rows = Rows::default();
+        for _ in 0..setup.rounds {
+            let on_floor = group_commit(&setup.fresh("floor"), clients, under_way, setup.time(TIME), OBJECT);
+            let data = setup.fresh("writes");
+            let server = server(&data).start();
+            let load =
+                |address, process| runtime.block_on(set_all(address, process, clients, under_way, setup.time(TIME)));
+            rows.push(load(server.address, server.id()), &on_floor);
+            if setup.with_peer {
+                let peer = Peer::start();
+                rows.push_peer(load(peer.address, peer.id()));
+            }
+        }
+        let how = if under_way == 1 { String::new() } else { format!(", {under_way} of each under way") };
+        rows.report(table, "realtime write", &format!("{clients} clients{how}"), ("", aim));
+    }
+}
+
+/// One thread: what the load costs is taken from the server's two cores.
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn put_all(setup: &Setup, runtime: &Runtime, writers: usize) -> Load {
     let data = setup.fresh("writes");
     let server = server(&data).start();
     runtime.block_on(async {
@@ -45,4 +69,51 @@ fn on_server(setup: &Setup, runtime: &Runtime, writers: usize) -> Load {
 
 fn put(writer: usize, number: usize) -> String {
     request("PUT", &format!("/w/{writer}/k{}.json", number % KEYS), "", OBJECT)
+}
+
+async fn set_all(address: SocketAddr, process: u32, clients: usize, under_way: usize, time: Duration) -> Load {
+    let mut connected = Vec::new();
+    for _ in 0..clients {
+        let mut client = Realtime::connect(address).await.unwrap();
+        // The first write makes the database.
+        client.set("/first", "1").await.unwrap();
+        connected.push(client);
+    }
+    realtime::closed_loop(process, connected, under_way, time, set).await
+}
+
+fn set(writer: usize, number: usize) -> (String, String) {
+    (format!("/w/{writer}/k{}", number % KEYS), OBJECT.to_owned())
+}
+
+/// Two rows, from all rounds: rate and CPU.
+#[derive(Default)]
+struct Rows {
+    rate: Sides,
+    cpu: Sides,
+    latencies: Latencies,
+    of_peer: Latencies,
+}
+
+impl Rows {
+    fn push(&mut self, on_server: Load, on_floor: &Load) {
+        self.rate.push(on_server.per_second, on_floor.per_second);
+        self.cpu.push(on_server.cpu_micros, on_floor.cpu_micros);
+        self.latencies.extend(on_server.latencies);
+    }
+
+    fn push_peer(&mut self, on_peer: Load) {
+        self.rate.push_peer(on_peer.per_second);
+        self.cpu.push_peer(on_peer.cpu_micros);
+        self.of_peer.extend(on_peer.latencies);
+    }
+
+    fn report(mut self, table: &mut Table, what: &str, how: &str, (rate_aim, cpu_aim): (&str, &str)) {
+        let mut remark = self.latencies.text();
+        if !self.of_peer.is_empty() {
+            remark += &format!("; firebase-server {}, not durable", self.of_peer.text());
+        }
+        table.row(&format!("{what}s, {how}"), &self.rate, "/s", rate_aim, &remark);
+        table.row(&format!("CPU per {what}, {how}"), &self.cpu, "us", cpu_aim, "");
+    }
 }

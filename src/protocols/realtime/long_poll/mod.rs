@@ -14,8 +14,8 @@
 
 mod carrier;
 mod exchange;
-pub(super) mod params;
-pub(super) mod pieces;
+mod params;
+mod pieces;
 mod script;
 mod upgrade;
 

@@ -80,6 +80,10 @@ impl Conversation for Upgrade {
         Box::pin(self.take(text))
     }
 
+    fn last_words(&self) -> Bytes {
+        if self.is_adopted { self.then.last_words() } else { Bytes::new() }
+    }
+
     fn over(self: Box<Self>) -> BoxFuture<'static, ()> {
         if self.is_adopted { self.then.over() } else { Box::pin(std::future::ready(())) }
     }
