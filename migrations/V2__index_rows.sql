@@ -5,8 +5,8 @@
 -- The indexes that the rules ask for. Rows of `entry` begin with their id; id 0 is the order by priority.
 -- pattern: the place whose children are ordered, a wildcard in it being $. index_on: as in the rules, but with a slash
 -- before a path, or .value.
--- state: building (cursor: the row key of the tree from which on entries are still missing), ready, or gone (its entries
--- are being deleted).
+-- state: building (cursor: the row key of the tree from which on entries are still missing), ready, or gone (its
+-- entries are being deleted).
 CREATE TABLE index_spec (
     id       INTEGER NOT NULL PRIMARY KEY,
     pattern  TEXT NOT NULL,

@@ -31,7 +31,8 @@ pub(super) fn build_window(tree: &Tree<'_>, path: &Path, query: &Query) -> Resul
 }
 
 /// Offers a window of `query` the children of `path` that `is_wanted` lets through. Where the tree knows their order it
-/// reads one more than the window takes of them; else it passes over all children once, holding no more than the window.
+/// reads one more than the window takes of them; else it passes over all children once, holding no more than the
+/// window.
 pub(super) fn offer_children(
     tree: &Tree<'_>,
     path: &Path,

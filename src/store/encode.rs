@@ -64,10 +64,11 @@ pub fn push_segment(out: &mut Vec<u8>, key: &Key) {
     out.extend_from_slice(&spelling.to_be_bytes());
 }
 
-/// As [`push_segment`], for a text that need not be a legal key: it comes to stand before all keys that sort behind the
-/// text, and not before any that sorts before it.
+/// As [`push_segment`], for a text that need not be a legal key: no key that sorts before it comes to stand behind it,
+/// and none that sorts behind it before it.
 pub fn push_bound(out: &mut Vec<u8>, text: &str) {
-    // No key has a character below 20, so only what is before such a one tells two apart; but it makes a text of digits.
+    // No key has a character below 20, so what follows such a one tells no two keys apart. What is before it is text,
+    // also if it looks like an integer.
     match text.bytes().position(|byte| byte < 0x20) {
         Some(len) => push_text_segment(out, text.bytes().take(len)),
         None => push_segment(out, &Key::trusted(text)),

@@ -253,7 +253,9 @@ fn run(ops: &[Op], paths: &[Path], queries: &[Query], other: &Key) {
 
 fn check_queries(tree: &Tree<'_>, whole: &Node, paths: &[Path], queries: &[Query]) {
     for path in paths {
-        queries.iter().for_each(|query| check::check_ordered(tree, whole, path, query));
+        for query in queries {
+            check::check_ordered(tree, whole, path, query);
+        }
     }
 }
 

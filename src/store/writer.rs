@@ -115,8 +115,8 @@ impl Writer {
     }
 
     /// Goes on with building the indexes that the rules ask for, and with deleting those that they asked for once, by
-    /// one chunk: a transaction of its own that takes some 20 ms. Gives whether there is more to do: then call it again,
-    /// with other work between. Where it stands is kept in the file.
+    /// one chunk: a transaction of its own that takes some 20 ms. Gives whether there is more to do: then call it
+    /// again, with other work between. Where it stands is kept in the file.
     pub fn build_indexes(&mut self) -> Result<bool, StoreError> {
         self.build_some(build::STEPS)
     }
@@ -129,11 +129,6 @@ impl Writer {
         build::chunk(&batch.writer.conn, &mut batch.indexes, steps)?;
         batch.commit()?;
         Ok(!self.indexes.is_settled())
-    }
-
-    #[cfg(test)]
-    pub(super) fn indexes_for_test(&self) -> &Indexes {
-        &self.indexes
     }
 
     /// Tidies up a little: trims the log, and writes the WAL back into the file where that is worth it.

@@ -125,13 +125,14 @@ impl Outbox {
         self.lock().overflow = Overflow::No;
     }
 
-    /// The drainer's side went away: drops what is queued, and every later push.
+    /// The drainer's side went away: drops what is queued, and every later push. Wakes nobody.
     pub fn abandon(&self) {
         let mut state = self.lock();
         state.closed = true;
-        let items = state.empty();
+        // The waker too: it would keep the memory of the task that drained this.
+        let rest = (state.empty(), state.waker.take());
         drop(state);
-        drop(items);
+        drop(rest);
     }
 
     /// Moves all that is queued to the end of `into`, or says why there is nothing, or registers to be woken.
@@ -304,7 +305,14 @@ mod tests {
     }
 
     #[test]
-    fn abandon_drops_the_queue_and_ends_its_producers() {
+    fn abandon_drops_the_queue_its_producers_and_its_drainer() {
+        let (outbox, counter) = (Outbox::new(1_000), Arc::new(Counter::default()));
+        let waker = Waker::from(Arc::clone(&counter));
+        assert!(outbox.poll_drain(&mut Context::from_waker(&waker), &mut VecDeque::new()).is_pending());
+        drop(waker);
+        assert_eq!(Arc::strong_count(&counter), 2);
+        outbox.abandon();
+        assert_eq!(Arc::strong_count(&counter), 1);
         let outbox = Outbox::new(1_000);
         let (sender, chunks) = mpsc::channel(1);
         outbox.push_chunks(chunks);

@@ -13,8 +13,8 @@
 //! system.
 //!
 //! - `measure`: rounds, medians, the table
-//! - `client`: a lean HTTP client on tokio; `websocket`, `realtime`: one of the realtime protocol; `receivers`: thousands
-//!   of sockets that are read
+//! - `client`: a lean HTTP client on tokio; `websocket`, `realtime`: one of the realtime protocol; `receivers`:
+//!   thousands of sockets that are read
 //! - `floor`: what the floors serve, run as child processes of this program; `sqlite`: the floor of the store
 //! - `peer`: firebase-server
 //! - one file per figure: `writes`, `reads`, `fan_out`, `rooms`, `windows`, `idle`, `start_up`, `million`

@@ -42,7 +42,8 @@ fn run(setup: &Setup, table: &mut Table, carrier: Carrier) {
     let server = server(&data).start();
     for listeners in [1_000, 5_000] {
         for is_burst in [false, true] {
-            let (mut cpu, mut latencies, mut of_peer) = (Sides::default(), Latencies::default(), Latencies::default());
+            let (mut cpu, mut latencies, mut peer_times) =
+                (Sides::default(), Latencies::default(), Latencies::default());
             let plan = Plan::new(setup, carrier, listeners, is_burst);
             for _ in 0..setup.rounds {
                 let floor = Floor::start("fan-out");
@@ -53,12 +54,12 @@ fn run(setup: &Setup, table: &mut Table, carrier: Carrier) {
                 if setup.with_peer && matches!(carrier, Carrier::WebSocket) {
                     // A new one each time: it never lets go of a listener.
                     let peer = Peer::start();
-                    let (on_peer, times) = runtime.block_on(plan.over_realtime(peer.address, peer.id()));
-                    cpu.push_peer(on_peer);
-                    of_peer.extend(times);
+                    let (cost, times) = runtime.block_on(plan.over_realtime(peer.address, peer.id()));
+                    cpu.push_peer(cost);
+                    peer_times.extend(times);
                 }
             }
-            plan.report(table, &cpu, &latencies.text(), of_peer);
+            plan.report(table, &cpu, &latencies.text(), peer_times);
         }
     }
 }
@@ -108,17 +109,14 @@ impl Plan {
         Self { carrier, listeners, is_burst, messages: if is_burst { bursts * BURST } else { paced } }
     }
 
-    fn report(&self, table: &mut Table, cpu: &Sides, latencies: &str, mut of_peer: Latencies) {
+    fn report(&self, table: &mut Table, cpu: &Sides, latencies: &str, mut peer_times: Latencies) {
         let (to, paced_aim) = match self.carrier {
             Carrier::Stream => ("streams", "ratio < 2"),
             Carrier::WebSocket => ("WebSockets", "ratio < 1.7"),
         };
         let (how, aim) = if self.is_burst { ("bursts of 50", "< 1 us") } else { ("20 per second", paced_aim) };
         let what = format!("delivery to {} {to}, {how}: CPU each", self.listeners);
-        let mut remark = format!("sent to read {latencies}");
-        if !of_peer.is_empty() {
-            remark += &format!("; firebase-server {}", of_peer.text());
-        }
+        let remark = format!("sent to read {latencies}{}", peer_times.text_of_peer());
         table.row(&what, cpu, "us", aim, &remark);
     }
 

@@ -142,8 +142,8 @@ async fn fan_out(listener: TcpListener, control: TcpListener) {
 /// Who is in a room; each socket is written to by one task at a time.
 type Room = Arc<Mutex<Vec<Arc<tokio::sync::Mutex<OwnedWriteHalf>>>>>;
 
-/// Hands each message to all members of its room, the sender included, and then answers it. A client says first in which
-/// room it is. All are frames of WebSockets, but there are no handshakes, and nothing is looked at but the lengths.
+/// Hands each message to all members of its room, the sender included, and then answers it. A client says first in
+/// which room it is. All are frames of WebSockets, but there are no handshakes, and only lengths are looked at.
 async fn rooms(listener: TcpListener) {
     let mut rooms: HashMap<u32, Room> = HashMap::new();
     loop {

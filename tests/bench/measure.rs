@@ -122,15 +122,16 @@ impl Latencies {
         self.0.extend(micros);
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// `p50 / p99` in milliseconds.
     pub fn text(&mut self) -> String {
         self.0.sort_unstable();
         let at = |share: usize| self.0.get(self.0.len() * share / 100).map_or(f64::NAN, |micros| f64::from(*micros));
         format!("{:.2} / {:.2} ms", at(50) / 1_000.0, at(99) / 1_000.0)
+    }
+
+    /// The peer's, to be said behind the server's; nothing if it was not asked.
+    pub fn text_of_peer(&mut self) -> String {
+        if self.0.is_empty() { String::new() } else { format!("; firebase-server {}", self.text()) }
     }
 }
 

@@ -1,5 +1,5 @@
-//! npm `firebase-server`, the other server of the realtime protocol, as a child process: Node, all data in memory, nothing
-//! on disk.
+//! npm `firebase-server`, the other server of the realtime protocol, as a child process: Node, all data in memory,
+//! nothing on disk.
 //!
 //! Its packages are pinned in `firebase-server/` and fetched by `npm ci` the first time they are asked for.
 

@@ -153,13 +153,13 @@ fn count(text: &[u8]) -> Option<usize> {
 
 /// Each client sends its next set when one of the `under_way` before it is answered.
 ///
-/// `set` gives path and value, from the number of the client and of the set.
+/// `next` gives path and value, from the number of the client and of the set.
 pub async fn closed_loop(
     process: u32,
     clients: Vec<Realtime>,
     under_way: usize,
     time: Duration,
-    set: fn(usize, usize) -> (String, String),
+    next: fn(usize, usize) -> (String, String),
 ) -> Load {
     let (start, cpu_start) = (Instant::now(), cpu_time(process));
     let mut tasks = JoinSet::new();
@@ -167,13 +167,13 @@ pub async fn closed_loop(
         tasks.spawn(async move {
             let mut latencies = Vec::new();
             let mut asked = VecDeque::from(vec![Instant::now(); under_way]);
-            client.send_sets((0..under_way).map(|set_number| set(number, set_number))).await.unwrap();
+            client.send_sets((0..under_way).map(|write| next(number, write))).await.unwrap();
             let mut sent = under_way;
             while let Some(at) = asked.pop_front() {
                 while !matches!(client.next().await.unwrap(), Said::Answer(_)) {}
                 latencies.push(at.elapsed().as_micros() as u32);
                 if start.elapsed() < time {
-                    let (path, json) = set(number, sent);
+                    let (path, json) = next(number, sent);
                     asked.push_back(Instant::now());
                     client.send_set(&path, &json).await.unwrap();
                     sent += 1;

@@ -86,13 +86,13 @@ fn take(rest: &mut Wanted, counter: &mut Counter, bytes: &[u8], socket: &TcpStre
             true
         }
         Wanted::Texts { count, bytes_min } => {
-            let counted = counter.take(bytes, *bytes_min).unwrap();
-            *count = count.checked_sub(counted.texts).expect("more messages than were sent");
-            for _ in 0..counted.pings {
+            let news = counter.take(bytes, *bytes_min).unwrap();
+            *count = count.checked_sub(news.texts).expect("more messages than were sent");
+            for _ in 0..news.pings {
                 // A few bytes on a socket that hardly sends anything: there is room.
                 socket.try_write(&pong()).unwrap();
             }
-            counted.texts > 0
+            news.texts > 0
         }
     }
 }

@@ -1,5 +1,6 @@
 //! 1,000 rooms of 4: each member listens to its room and pushes 20 messages of 1.5 KB, the next when the last one is
-//! answered, all members at once. Against a program that hands each message to the members of its room and keeps nothing.
+//! answered, all members at once. Against a program that hands each message to all members of its
+//! room and keeps nothing.
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,7 +32,7 @@ const DEADLINE: Duration = Duration::from_mins(10);
 pub fn run(setup: &Setup, table: &mut Table) {
     let runtime = Runtime::new().unwrap();
     let (mut time, mut cpu) = (Sides::default(), Sides::default());
-    let (mut of_server, mut of_floor, mut of_peer) = <(Latencies, Latencies, Latencies)>::default();
+    let (mut server_times, mut floor_times, mut peer_times) = <(Latencies, Latencies, Latencies)>::default();
     let messages = if setup.is_quick { MESSAGES_QUICK } else { MESSAGES };
     for _ in 0..setup.rounds.min(3) {
         let floor = Floor::start("rooms");
@@ -41,25 +42,23 @@ pub fn run(setup: &Setup, table: &mut Table) {
         let on_server = runtime.block_on(talk(server.id(), messages, |room| seat(server.address, room)));
         time.push(on_server.time.as_secs_f64(), on_floor.time.as_secs_f64());
         cpu.push(on_server.cpu_micros, on_floor.cpu_micros);
-        of_server.extend(on_server.latencies);
-        of_floor.extend(on_floor.latencies);
+        server_times.extend(on_server.latencies);
+        floor_times.extend(on_floor.latencies);
         if setup.with_peer {
             let peer = Peer::start();
             let on_peer = runtime.block_on(talk(peer.id(), MESSAGES_OF_PEER, |room| seat(peer.address, room)));
             time.push_peer(on_peer.time.as_secs_f64());
             cpu.push_peer(on_peer.cpu_micros);
-            of_peer.extend(on_peer.latencies);
+            peer_times.extend(on_peer.latencies);
         }
     }
     let what = format!("{ROOMS} rooms of {MEMBERS}, each member pushes {messages} messages");
-    let mut remark = format!("sent to read {}, floor {}", of_server.text(), of_floor.text());
-    let mut with_peer = String::new();
-    if !of_peer.is_empty() {
-        remark += &format!("; firebase-server {}", of_peer.text());
-        with_peer = format!("firebase-server: {MESSAGES_OF_PEER} message each, it slows down as rooms fill");
-    }
+    let (ours, of_floor, of_peer) = (server_times.text(), floor_times.text(), peer_times.text_of_peer());
+    let remark = format!("sent to read {ours}, floor {of_floor}{of_peer}");
+    let with_peer = format!("firebase-server: {MESSAGES_OF_PEER} message each, it slows down as rooms fill");
+    let with_peer = if setup.with_peer { with_peer.as_str() } else { "" };
     table.row(&format!("{what}: all of it"), &time, "s", "", &remark);
-    table.row(&format!("{what}: CPU per delivery"), &cpu, "us", "", &with_peer);
+    table.row(&format!("{what}: CPU per delivery"), &cpu, "us", "", with_peer);
 }
 
 struct Talk {

@@ -124,13 +124,13 @@ pub fn push_server_text(text: &[u8], out: &mut Vec<u8>) {
 fn push_head(first: u8, mask: u8, length: usize, out: &mut Vec<u8>) {
     out.push(first);
     match length {
-        0..126 => out.push(mask | length as u8),
+        0..126 => out.push(mask + length as u8),
         126..65_536 => {
-            out.push(mask | 126);
+            out.push(mask + 126);
             out.extend((length as u16).to_be_bytes());
         }
         _ => {
-            out.push(mask | 127);
+            out.push(mask + 127);
             out.extend((length as u64).to_be_bytes());
         }
     }

@@ -1,5 +1,5 @@
-//! Query windows on a list of a million children against the same on a list of a hundred: what a write costs that enters
-//! a window of the last 100 and pushes another child out, and one that leaves it, so that the next comes back.
+//! Query windows on a list of a million children against the same on a list of a hundred: what a write costs that
+//! enters a window of the last 100 and pushes another child out, and one that leaves it, so that the next comes back.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -89,10 +89,10 @@ async fn measure(
         Some(query) => Some(listen(server.address, list, query, 2 * writes).await),
         None => None,
     };
-    let mut writer = Realtime::connect(server.address).await.unwrap();
+    let mut client = Realtime::connect(server.address).await.unwrap();
     let new = children..children + writes;
-    let enters = write_all(server.id(), &mut writer, list, new.clone().map(|number| (number, child(number)))).await;
-    let leaves = write_all(server.id(), &mut writer, list, new.rev().map(|number| (number, "null".to_owned()))).await;
+    let enters = write_all(server.id(), &mut client, list, new.clone().map(|number| (number, child(number)))).await;
+    let leaves = write_all(server.id(), &mut client, list, new.rev().map(|number| (number, "null".to_owned()))).await;
     if let Some(listener) = listener {
         listener.await.unwrap();
     }
@@ -115,7 +115,7 @@ async fn listen(address: SocketAddr, list: &'static str, query: &'static str, pu
 /// The CPU of `process` per write, and the latencies.
 async fn write_all(
     process: u32,
-    writer: &mut Realtime,
+    client: &mut Realtime,
     list: &str,
     writes: impl Iterator<Item = (usize, String)>,
 ) -> Load {
@@ -126,9 +126,9 @@ async fn write_all(
         if asked.len() < UNDER_WAY
             && let Some((path, json)) = writes.next()
         {
-            asked.push_back((writer.send_set(&path, &json).await.unwrap(), Instant::now()));
+            asked.push_back((client.send_set(&path, &json).await.unwrap(), Instant::now()));
         } else if let Some((number, at)) = asked.pop_front() {
-            writer.answered(number).await.unwrap();
+            client.answered(number).await.unwrap();
             latencies.push(at.elapsed().as_micros() as u32);
         } else {
             return Load::new(latencies, start.elapsed(), cpu_since(process, cpu_start));

@@ -1,5 +1,5 @@
 //! Acknowledged durable writes of a 200-byte object with four leaves at 1, 16 and 64 writers, against raw SQLite group
-//! commit in the same file system: PUTs, and sets over the realtime protocol with each writer on a WebSocket of its own.
+//! commit in the same file system: PUTs, and sets over the realtime protocol with each writer on its own WebSocket.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -92,7 +92,7 @@ struct Rows {
     rate: Sides,
     cpu: Sides,
     latencies: Latencies,
-    of_peer: Latencies,
+    peer_times: Latencies,
 }
 
 impl Rows {
@@ -105,14 +105,11 @@ impl Rows {
     fn push_peer(&mut self, on_peer: Load) {
         self.rate.push_peer(on_peer.per_second);
         self.cpu.push_peer(on_peer.cpu_micros);
-        self.of_peer.extend(on_peer.latencies);
+        self.peer_times.extend(on_peer.latencies);
     }
 
     fn report(mut self, table: &mut Table, what: &str, how: &str, (rate_aim, cpu_aim): (&str, &str)) {
-        let mut remark = self.latencies.text();
-        if !self.of_peer.is_empty() {
-            remark += &format!("; firebase-server {}, not durable", self.of_peer.text());
-        }
+        let remark = self.latencies.text() + &self.peer_times.text_of_peer();
         table.row(&format!("{what}s, {how}"), &self.rate, "/s", rate_aim, &remark);
         table.row(&format!("CPU per {what}, {how}"), &self.cpu, "us", cpu_aim, "");
     }

@@ -1,8 +1,8 @@
 //! New indexes come to have their entries, and old ones lose them, in chunks beside other work.
 //!
 //! A cursor walks over the tree in key order and gives each child that it meets its entry. Changes meanwhile keep the
-//! entries of all children right, before and behind the cursor; so it does not matter who comes first, and a restart goes
-//! on where the last chunk ended.
+//! entries of all children right, before and behind the cursor; so it does not matter who comes first, and a restart
+//! goes on where the last chunk ended.
 
 use std::sync::Arc;
 

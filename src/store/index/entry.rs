@@ -124,7 +124,7 @@ fn split_text(bytes: &[u8]) -> Option<(Option<String>, &[u8])> {
     }
 }
 
-/// The entries of a node itself, of which the entries at and below it begin with `prefix`: from (included), to (excluded).
+/// The entries of a node itself, those at and below it beginning with `prefix`: from (included), to (excluded).
 pub fn own_range(prefix: &[u8]) -> (Vec<u8>, Vec<u8>) {
     range(prefix, &Query::default())
 }
@@ -159,7 +159,7 @@ fn edge(prefix: &[u8], bound: Option<&Bound>, is_end: bool) -> Vec<u8> {
     out
 }
 
-/// The same for children that all have the value null, in key order: row keys below `base`, the row key of their parent.
+/// The same for children that all have the value null, in key order: row keys below `base`, that of their parent.
 pub fn key_range(base: &[u8], query: &Query) -> (Vec<u8>, Vec<u8>) {
     let (from, to) = range(&[], query);
     // Below all children is the parent's own row, which is none of them.

@@ -214,3 +214,37 @@ fn text_bytes(place: &Place) -> usize {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{Temp, node, path, set};
+    use super::*;
+    use crate::model::{Key, Node};
+
+    /// How many places of a run of `len` texts, each of `bytes` beyond what an entry keeps, are held at once.
+    fn held(len: usize, bytes: usize) -> usize {
+        let mut temp = Temp::new();
+        let text = |at: usize| Node::leaf(Scalar::string("x".repeat(256 + bytes) + &at.to_string()));
+        let children = (0..len).map(|at| (Key::index(at), text(at))).collect();
+        temp.commit(vec![set("/a", Node::inner(children, None)), set("/b", node("1"))], 0);
+        temp.index(&[("/a", ".value")]);
+        let base = path_key(&path("/a"));
+        let index = ready(temp.tree().conn, &path("/a"), &Index::Value).unwrap().unwrap();
+        let prefix = entries_below(index, &base);
+        let query = Query { index: Index::Value, ..Query::default() };
+        let tree = temp.tree();
+        let entries = Entries { conn: tree.conn, base, prefix, sought: Vec::new(), query: &query };
+        let (from, to) = range(&entries.prefix, &query);
+        let Ended::AtRun(run) = entries.pass(&from, &to, &mut |_| ControlFlow::Continue(())).unwrap() else {
+            panic!("no run");
+        };
+        entries.part_of_run(&run, None).unwrap().len()
+    }
+
+    #[test]
+    fn run_is_read_in_parts_of_bounded_size() {
+        assert_eq!(held(20, 10), 20);
+        assert_eq!(held(RUN_PLACES_MAX + 20, 10), RUN_PLACES_MAX);
+        assert_eq!(held(2, RUN_BYTES_MAX / 2), 1);
+    }
+}

@@ -1,8 +1,8 @@
 //! The order by priority, which needs no rule.
 //!
-//! Most nodes have no priorities, so entries are kept only where they are needed: once a child of a node has a priority,
-//! all children of that node get an entry, and keep it until the node is written anew without priorities or is gone. So
-//! a node without entries is in key order, and one seek tells.
+//! Most nodes have no priorities, so entries are kept only where they are needed: once a child of a node has a
+//! priority, all children of that node get an entry, and keep it until the node is written anew without priorities or
+//! is gone. So a node without entries is in key order, and one seek tells.
 
 use std::ops::ControlFlow;
 

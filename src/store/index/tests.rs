@@ -1,6 +1,7 @@
 //! Indexes on real files: what they cost, how they come and go, and where order is hardest.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
@@ -8,7 +9,7 @@ use super::super::encode::path_key;
 use super::super::testing::{Temp, index_rule, node, path, set};
 use super::super::{Options, Tree, open};
 use super::check::{check_entries, check_ordered, check_specs};
-use super::spec::State;
+use super::spec::{Indexes, Spec, State};
 use crate::model::order::IndexValue;
 use crate::model::{Bound, BoundKey, Change, Index, Key, Limit, Node, Path, Query, Scalar, Value};
 
@@ -16,8 +17,12 @@ fn by(on: &str, limit: Limit) -> Query {
     Query { index: index_rule("", on).index, limit: Some(limit), ..Query::default() }
 }
 
-fn string_bound(text: &str) -> Option<Bound> {
-    Some(Bound { value: IndexValue::Scalar(Scalar::string(text)), key: None, inclusive: true })
+fn bound(value: Scalar) -> Bound {
+    Bound { value: IndexValue::Scalar(value), key: None, inclusive: true }
+}
+
+fn specs(temp: &Temp) -> Arc<Vec<Spec>> {
+    Indexes::load(temp.tree().conn).unwrap().specs
 }
 
 /// Keys that a query gives, as far as `max`.
@@ -38,8 +43,8 @@ fn list(temp: &mut Temp, len: u32, child: impl Fn(u32) -> String) {
     }
 }
 
-/// A list of 200,000 leaves, each with its rank as value and priority. The rows are put there by themselves, as in a file
-/// of the first schema, which is quicker than by records.
+/// A list of 200,000 leaves, each with its rank as value and priority. The rows are put there by themselves, as in a
+/// file of the first schema, which is quicker than by records.
 fn long_list() -> Temp {
     let mut temp = Temp::new();
     let mut conn = Connection::open(&temp.file).unwrap();
@@ -134,16 +139,20 @@ fn entry_is_touched_only_when_its_place_changes() {
     assert_eq!(rows_changed(&mut plain, set("/elsewhere", node("1"))), 2, "the row and the log");
 }
 
-/// Children in runs of equal beginnings, more than are held at once, between others.
-fn runs() -> Node {
-    let long = |first: &str, tail: String| Node::leaf(Scalar::string(first.repeat(300) + &tail));
+/// Children in runs of equal beginnings, the longest one of `len`, between others.
+fn runs(len: u32) -> Node {
+    let long = |first: &str, tail: &str| {
+        let text = Scalar::string(first.repeat(260) + tail);
+        Node::Leaf { value: text.clone(), priority: Some(text) }
+    };
     let mut node = Node::Empty;
-    for at in 0..1_100_u32 {
-        let tail = format!("{:04}", at * 7 % 1_100);
-        node.set(&[Key::parse(&format!("m{at:04}")).unwrap()], long("m", tail));
+    for at in 0..len {
+        // 7 divides no `len` that is used: the order is another one than that of the keys.
+        let tail = format!("{:04}", at * 7 % len);
+        node.set(&[Key::parse(&format!("m{at:04}")).unwrap()], long("m", &tail));
     }
-    for (key, first) in [("a1", "a"), ("a2", "a"), ("z1", "z"), ("z2", "z")] {
-        node.set(&[Key::parse(key).unwrap()], long(first, key.replace('1', "9")));
+    for (key, first, tail) in [("a1", "a", "9"), ("a2", "a", "2"), ("z1", "z", "9"), ("z2", "z", "2")] {
+        node.set(&[Key::parse(key).unwrap()], long(first, tail));
     }
     for (key, value) in [("n", "\"m\""), ("o", "\"mz\""), ("p", "7"), ("q", r#"{"x":1}"#)] {
         node.set(&[Key::parse(key).unwrap()], super::super::testing::node(value));
@@ -151,28 +160,53 @@ fn runs() -> Node {
     node
 }
 
+fn indexed_runs(len: u32) -> Temp {
+    let mut temp = Temp::new();
+    temp.commit(vec![set("/runs", runs(len))], 0);
+    temp.index(&[("/runs", ".value")]);
+    temp
+}
+
 #[test]
 fn long_texts_of_equal_beginning_are_in_their_real_order() {
-    let mut temp = Temp::new();
-    temp.commit(vec![set("/runs", runs())], 0);
-    temp.index(&[("/runs", ".value")]);
+    let temp = indexed_runs(60);
     let whole = temp.tree().node(&Path::root()).unwrap();
-    let text = |tail: &str| string_bound(&("m".repeat(300) + tail));
+    let text = |tail: &str| Some(bound(Scalar::string("m".repeat(260) + tail)));
     let with_key = |bound: Option<Bound>, key: &str| {
         bound.map(|bound| Bound { key: Some(BoundKey::Text(key.to_owned())), inclusive: false, ..bound })
     };
     let bounds = [
         (None, None),
-        (text("1000"), text("1003x")),
-        (with_key(text("1000"), "m1000"), with_key(text("1005"), "m0000")),
-        (string_bound("m"), string_bound("mz")),
+        (text("0010"), None),
+        (text("0010x"), text("0013")),
+        (with_key(text("0010"), "m0010"), with_key(text("0015"), "m0000")),
+        (None, text("")),
+        (Some(bound(Scalar::string("m"))), Some(bound(Scalar::string("mz")))),
     ];
     for (start, end) in bounds {
-        for limit in [None, Some(Limit::Last(5))] {
-            let query = Query { index: Index::Value, start: start.clone(), end: end.clone(), limit };
-            check_ordered(&temp.tree(), &whole, &path("/runs"), &query);
+        for limit in [None, Some(Limit::First(5)), Some(Limit::Last(5))] {
+            for index in [Index::Value, Index::Priority] {
+                let query = Query { index, start: start.clone(), end: end.clone(), limit };
+                check_ordered(&temp.tree(), &whole, &path("/runs"), &query);
+            }
         }
     }
+}
+
+#[test]
+fn run_that_is_read_in_parts_comes_whole_and_in_order() {
+    let temp = indexed_runs(1_020);
+    let mut expected: Vec<(u32, String)> = (0..1_020).map(|at| (at * 7 % 1_020, format!("m{at:04}"))).collect();
+    expected.sort();
+    let mut expected: Vec<String> = expected.into_iter().map(|(_, key)| key).collect();
+    let seen = |limit| {
+        let query = Query { index: Index::Value, limit, ..Query::default() };
+        let keys = keys(&temp.tree(), "/runs", &query, usize::MAX).unwrap();
+        keys.into_iter().filter(|key| key.starts_with('m')).collect::<Vec<_>>()
+    };
+    assert_eq!(seen(None), expected);
+    expected.reverse();
+    assert_eq!(seen(Some(Limit::Last(1))), expected);
 }
 
 #[test]
@@ -211,7 +245,7 @@ fn rules_that_stay_keep_their_index_and_others_lose_it_bit_by_bit() {
     list(&mut temp, 100, |at| format!(r#"{{"a":{at},"b":{at}}}"#));
     temp.index(&[("/list", "a"), ("/list", "b"), ("/list", "a")]);
     check_specs(&temp.tree(), &[index_rule("/list", "a"), index_rule("/list", "b")]);
-    let kept = temp.writer.indexes_for_test().specs[1].id;
+    let kept = specs(&temp)[1].id;
 
     temp.set_rules(&[("/list", "b"), ("/$", "a")]);
     let served = |temp: &Temp, on| temp.tree().is_ordered(&path("/list"), &index_rule("", on).index).unwrap();
@@ -224,7 +258,7 @@ fn rules_that_stay_keep_their_index_and_others_lose_it_bit_by_bit() {
     assert_eq!((counts[0], counts.iter().max().unwrap(), entries(&temp)), (200, &300, 200));
     assert!(counts.contains(&250), "deleted in chunks: {counts:?}");
     assert!(served(&temp, "b") && served(&temp, "a"));
-    let specs = &temp.writer.indexes_for_test().specs;
+    let specs = specs(&temp);
     assert_eq!((specs.len(), specs[0].id, &specs[0].state), (2, kept, &State::Ready));
 
     let mut batch = temp.writer.begin().unwrap();
@@ -288,7 +322,8 @@ fn file_of_the_first_schema(file: &std::path::Path, tree: &str) {
 #[test]
 fn file_of_the_first_schema_gets_its_entries_when_opened() {
     let dir = tempfile::TempDir::new().unwrap();
-    let json = r#"{".priority":9,"a":{"x":{".value":1,".priority":"p"},"y":2,"z":{".priority":1,"d":{".value":1,".priority":2}}}}"#;
+    let json = r#"{".priority":9,"a":{"x":{".value":1,".priority":"p"},"y":2,
+        "z":{".priority":1,"d":{".value":1,".priority":2}}}}"#;
     for (tree, entries) in [(json, 4), (r#"{"a":{"x":1}}"#, 0)] {
         let file = dir.path().join(format!("{entries}.sqlite"));
         file_of_the_first_schema(&file, tree);

@@ -1,8 +1,8 @@
 //! Entries follow the tree: what a change does to them.
 //!
-//! A change below an indexed node touches one of its children, whose place is read before and after. A change at or above
-//! indexed nodes replaces their children; their new entries are merged with those that are there. What stays as it is is
-//! not written, whichever way it comes.
+//! A change below an indexed node touches one of its children, whose place is read before and after. A change at or
+//! above indexed nodes replaces their children; their new entries are merged with those that are there. What stays as
+//! it is is not written, whichever way it comes.
 
 use std::sync::Arc;
 
