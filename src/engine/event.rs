@@ -71,8 +71,8 @@ pub enum Event<'a> {
     Patch { path: &'a Path, changes: &'a [(Path, Node)] },
     /// A child event; for `Value` key and previous key are absent and `node` is everything.
     Child { event_type: EventType, key: Option<&'a Key>, node: &'a Node, prev_key: Option<&'a Key> },
-    /// Within each range the data is now that of the range, and nothing else. Only for listeners that told the hashes of
-    /// their parts.
+    /// Within each range the data is now that of the range, and nothing else. Only for listeners that told the hashes
+    /// of their parts.
     Ranges { ranges: &'a [RangeMerge] },
     /// What was missed cannot be told in full: forget what you have, a fresh start follows.
     Reset,

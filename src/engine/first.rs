@@ -96,7 +96,7 @@ impl First<'_> {
             let (answer, bytes) = telling.answer.make(Ok(()));
             out.extend_from_slice(&bytes);
             whole(Bytes::from(out), &outbox);
-            answer.is_queued();
+            answer.went_along();
             return Ok(());
         }
         let outbox = Arc::clone(telling.answer.outbox());
@@ -167,7 +167,7 @@ impl Pieces {
         let (answer, bytes) = answer.make(outcome);
         // Should the connection be gone, so is who asked.
         let _ = self.add(&bytes);
-        answer.is_queued();
+        answer.went_along();
     }
 
     fn flush_if_full(&mut self) -> ControlFlow<()> {
@@ -206,8 +206,8 @@ fn told(node: &Node, telling: &Telling) -> Vec<u8> {
     out
 }
 
-/// What differs, where that can be told. (Hashes of parts do not cover everything: where they are all equal although the
-/// whole is not, everything is told.)
+/// What differs, where that can be told. (Hashes of parts do not cover everything: where they are all equal although
+/// the whole is not, everything is told.)
 fn ranges(comparison: Comparison) -> Option<Vec<RangeMerge>> {
     comparison.finish().filter(|ranges| !ranges.is_empty())
 }
@@ -264,8 +264,12 @@ fn measure(
     let _ = take(&mut before.clone());
     content.walk(tree, &mut |step| {
         json.step(step, &mut text);
-        hasher.iter_mut().for_each(|hasher| hasher.step(step));
-        comparison.iter_mut().for_each(|comparison| comparison.step(step));
+        if let Some(hasher) = &mut hasher {
+            hasher.step(step);
+        }
+        if let Some(comparison) = &mut comparison {
+            comparison.step(step);
+        }
         if text.len() >= PIECE_BYTES { take(&mut text) } else { ControlFlow::Continue(()) }
     })?;
     json.finish(&mut text);

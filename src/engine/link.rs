@@ -71,8 +71,8 @@ impl Link {
         self.database.send(Command::Arm { session, link: Some(self.id), arm, reply }).await
     }
 
-    /// Adds a listener: what it shows now (unless the client knows it), then the answer, then its events. Refused, it is
-    /// gone. Gives its number, for [`Link::unlisten`].
+    /// Adds a listener: what it shows now (unless the client knows it), then the answer, then its events. Refused, it
+    /// is gone. Gives its number, for [`Link::unlisten`].
     pub async fn listen(&self, listen: LinkListen, answer: Answer<Result<(), ReadError>>) -> Result<u64, Unavailable> {
         let id = self.database.next_id();
         let (database, link) = (Arc::downgrade(&self.database), self.id);

@@ -171,7 +171,8 @@ impl Listeners {
         found.into_iter().collect()
     }
 
-    /// Queues an encoded event on the outbox of every listener of a feed's outlet. Full ones fall under the slow-reader rule.
+    /// Queues an encoded event on the outbox of every listener of a feed's outlet. Full ones fall under the slow-reader
+    /// rule.
     pub fn deliver(&self, number: u64, outlet: usize, bytes: &Bytes) {
         let outlet = self.feeds.get(&number).and_then(|feed| feed.outlets.get(outlet));
         let subscribers = outlet.map(|outlet| outlet.subscribers.as_slice()).unwrap_or_default();

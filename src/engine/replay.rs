@@ -19,7 +19,7 @@ use super::request::{Resume, Shape};
 use super::rows::Rows;
 use super::snapshot::offer_children;
 use super::tail::Tail;
-use super::view::{Source, Touched, advance};
+use super::view::{ChildEvent, Source, Touched, advance};
 use super::window::Window;
 use crate::base::limits::REPLAY_BYTES_MAX;
 use crate::model::order::Place;
@@ -54,7 +54,7 @@ pub(super) fn replay(
     let entries: Vec<&LogEntry> = entries.iter().filter(concerns).collect();
     let replay = match feed.shape {
         Shape::Value => values(feed, encoder, tree, epoch, &entries),
-        Shape::Children(types) => children(feed, encoder, tree, epoch, types, &entries, resume),
+        Shape::Children(types) => children(&Telling { feed, encoder, epoch, types, resume }, tree, &entries),
     };
     match replay? {
         Replay::Events(events) if events.iter().map(|bytes| bytes.len() as u64).sum::<u64>() > REPLAY_BYTES_MAX => {
@@ -104,21 +104,32 @@ struct Before {
     own: Option<Row>,
 }
 
-fn children(
-    feed: &Feed,
-    encoder: &dyn Encoder,
-    tree: &Tree<'_>,
-    epoch: &str,
+/// Who is told which child events, and from where on.
+struct Telling<'a> {
+    feed: &'a Feed,
+    encoder: &'a dyn Encoder,
+    epoch: &'a str,
     types: EventTypes,
-    entries: &[&LogEntry],
-    resume: &Resume,
-) -> Result<Replay, StoreError> {
+    resume: &'a Resume,
+}
+
+impl Telling<'_> {
+    /// The events of the record `seq` that are still owed.
+    fn encode(&self, seq: u64, told: &[ChildEvent], value: Option<&Node>) -> Option<Bytes> {
+        let position = Position { epoch: self.epoch, seq, part: 0, is_last: true };
+        let already = if seq == self.resume.seq { self.resume.part } else { None };
+        encode_children(self.encoder, told, value, self.types, &position, already)
+    }
+}
+
+fn children(telling: &Telling<'_>, tree: &Tree<'_>, entries: &[&LogEntry]) -> Result<Replay, StoreError> {
+    let Telling { feed, types, .. } = telling;
     if entries.iter().any(|entry| entry.undo.is_none()) {
         return Ok(Replay::Impossible);
     }
     let (steps, before) = roll_back(feed, tree, entries)?;
     if matches!(feed.held, Held::ByKey) && !types.contains(EventType::Value) && !orders_by_priority(feed, &steps) {
-        return by_key(feed, encoder, tree, epoch, types, steps, before, resume);
+        return by_key(telling, tree, steps, before);
     }
     let mut source = Past::new(feed, tree, before)?;
     let mut window = source.window(&feed.query)?;
@@ -131,10 +142,7 @@ fn children(
         } else {
             None
         };
-        let seq = step.seq;
-        let position = Position { epoch, seq, part: 0, is_last: true };
-        let already = if seq == resume.seq { resume.part } else { None };
-        events.extend(encode_children(encoder, &told, value.as_ref(), types, &position, already));
+        events.extend(telling.encode(step.seq, &told, value.as_ref()));
     }
     Ok(Replay::Events(events))
 }
@@ -147,27 +155,16 @@ fn orders_by_priority(feed: &Feed, steps: &[Step]) -> bool {
 }
 
 /// The same where children stand in key order: neither a scan nor a window.
-fn by_key(
-    feed: &Feed,
-    encoder: &dyn Encoder,
-    tree: &Tree<'_>,
-    epoch: &str,
-    types: EventTypes,
-    steps: Vec<Step>,
-    before: Before,
-    resume: &Resume,
-) -> Result<Replay, StoreError> {
+fn by_key(telling: &Telling<'_>, tree: &Tree<'_>, steps: Vec<Step>, before: Before) -> Result<Replay, StoreError> {
     let altered = before.children.into_iter().collect();
-    let mut siblings = PastSiblings { tree, path: &feed.path, altered };
+    let mut siblings = PastSiblings { tree, path: &telling.feed.path, altered };
     let mut events = Vec::new();
     for Step { seq, touched, .. } in steps {
         for (key, child) in &touched {
             siblings.altered.insert(key.clone(), child.after.clone());
         }
         let told = by_key::changes(&touched, &siblings)?;
-        let position = Position { epoch, seq, part: 0, is_last: true };
-        let already = if seq == resume.seq { resume.part } else { None };
-        events.extend(encode_children(encoder, &told, None, types, &position, already));
+        events.extend(telling.encode(seq, &told, None));
     }
     Ok(Replay::Events(events))
 }

@@ -26,7 +26,7 @@ pub struct WriteRequest {
 /// What must stand at the place of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// The node with this ETag: its hash, or `null_etag` for nothing. A refusal tells what is there instead.
+    /// The node with this `ETag`: its hash, or `null_etag` for nothing. A refusal tells what is there instead.
     Etag(String),
     /// The node with this hash, or nothing for an empty one. Numbers may be hashed as the JavaScript SDKs do (realtime
     /// protocol 12.2).
@@ -47,7 +47,7 @@ pub struct Written {
 /// Why a write was not done. Nothing of it was stored.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WriteError {
-    /// `if_match` did not match; for an [`Condition::Etag`]: what is there instead, and its ETag.
+    /// `if_match` did not match; for an [`Condition::Etag`]: what is there instead.
     Stale(Option<Box<Current>>),
     /// It would touch more than `rows_max` rows.
     TooBig,
@@ -183,11 +183,11 @@ impl Answered {
         if !bytes.is_empty() {
             self.outbox.push(bytes);
         }
-        self.is_queued();
+        self.went_along();
     }
 
     /// The bytes have taken another way to the same outbox.
-    pub fn is_queued(mut self) {
+    pub fn went_along(mut self) {
         self.is_sent = true;
     }
 }

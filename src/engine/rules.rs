@@ -45,8 +45,8 @@ impl Database {
         self.in_force.get()
     }
 
-    /// Puts rules in force, and waits until they are on disk. Indexes that they ask for are built afterwards, beside the
-    /// writes; until one is ready its queries pass over all children.
+    /// Puts rules in force, and waits until they are on disk. Indexes that they ask for are built afterwards, beside
+    /// the writes; until one is ready its queries pass over all children.
     ///
     /// # Errors
     /// Nothing was changed.
@@ -73,7 +73,7 @@ mod tests {
 
     const RULES: &str = r#"{"rules":{".read":true,".write":true,"list":{".indexOn":"n"}}} // mine"#;
 
-    async fn window(database: &Database) -> String {
+    fn window(database: &Database) -> String {
         let index = Index::Child(path("/n"));
         let query = Query { index, limit: Some(Limit::Last(2)), ..Query::default() };
         let snapshot = database.snapshot().unwrap();
@@ -92,7 +92,7 @@ mod tests {
             database.set_rules(Rules::parse(RULES).unwrap()).await.unwrap();
             assert!(database.is_indexed(&path("/list"), &Index::Child(path("/n"))));
             // Also while it is being built.
-            assert_eq!(window(&database).await, r#"{"k8998":{"n":8998},"k8999":{"n":8999}}"#);
+            assert_eq!(window(&database), r#"{"k8998":{"n":8998},"k8999":{"n":8999}}"#);
             before.shutdown().await;
 
             let after = engine(&directory, Duration::ZERO);
@@ -104,7 +104,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
             set(&database, "/list/k5", r#"{"n":1e9}"#).await;
-            assert_eq!(window(&database).await, r#"{"k5":{"n":1000000000},"k8999":{"n":8999}}"#);
+            assert_eq!(window(&database), r#"{"k5":{"n":1000000000},"k8999":{"n":8999}}"#);
             let mut places = Vec::new();
             let query = Query { index, limit: Some(Limit::Last(1)), ..Query::default() };
             let visit = &mut |place: crate::model::order::Place| {

@@ -74,9 +74,13 @@ impl State {
                 }
                 Command::End { session, link, reply } => {
                     // Its own listeners are told nothing of what it armed.
-                    link.into_iter().for_each(|link| self.listeners.remove_link(link));
+                    if let Some(link) = link {
+                        self.listeners.remove_link(link);
+                    }
                     self.end(&mut batch, &session, outgoing)?;
-                    reply.into_iter().for_each(|reply| outgoing.reply(Reply::Asker(reply), ()));
+                    if let Some(reply) = reply {
+                        outgoing.reply(Reply::Asker(reply), ());
+                    }
                 }
                 Command::SetRules { rules, reply } => {
                     batch.set_rules(rules.text(), &rules.index_rules())?;

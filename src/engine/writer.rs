@@ -3,7 +3,8 @@
 //!
 //! Group commit: everything that arrived while the last commit was being written goes into the next one, so that many
 //! writes share one fsync and a single write waits for nobody. No reply before the commit; events in the order of the
-//! log, and a link's answers among them. A listener is registered between two commits, so its first snapshot and the events after it join without a gap.
+//! log, and a link's answers among them. A listener is registered between two commits, so its first snapshot and the
+//! events after it join without a gap.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -210,21 +211,22 @@ impl Writer {
         count > 0
     }
 
-    /// Everything that waited. Writes share a commit, also when other links' reads and listens stand between them: those
-    /// are served at once, as if they had come a moment earlier. Whatever else follows a write waits for its commit.
+    /// Everything that waited. Writes share a commit, also when other links' reads and listens stand between them:
+    /// those are served at once, as if they had come a moment earlier. Whatever else follows a write waits for its
+    /// commit.
     fn turn(&mut self, waiting: &mut Vec<Command>) {
         let mut batch = Vec::new();
-        let mut writing: HashSet<u64> = HashSet::new();
+        let mut links: HashSet<u64> = HashSet::new();
         for command in waiting.drain(..) {
             if command.writes() {
-                writing.extend(command.link());
+                links.extend(command.link());
                 batch.push(command);
                 continue;
             }
-            let is_apart = command.link().is_some_and(|link| !writing.contains(&link));
+            let is_apart = command.link().is_some_and(|link| !links.contains(&link));
             if !is_apart && !batch.is_empty() {
                 self.commit(std::mem::take(&mut batch));
-                writing.clear();
+                links.clear();
             }
             self.answer(command);
         }

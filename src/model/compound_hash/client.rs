@@ -32,7 +32,7 @@ pub fn compound_hash(node: &Node, cut_rule: CutRule<'_>) -> Json {
 pub fn is_cut_by_size(size: f64, text: &str, path: &[Key]) -> bool {
     #[expect(clippy::cast_precision_loss, reason = "the SDK truncates as well, and no text is that long")]
     let len = text.encode_utf16().count() as f64;
-    len > (size * 100.0).sqrt().floor().max(512.0) && !path.last().is_some_and(|key| key.as_str() == PRIORITY)
+    len > (size * 100.0).sqrt().floor().max(512.0) && path.last().is_none_or(|key| key.as_str() != PRIORITY)
 }
 
 pub fn sha1(text: &str) -> String {
@@ -80,7 +80,8 @@ impl Builder<'_> {
         if needs_comma {
             text.push(',');
         }
-        text.push_str(&format!("{}:(", quoted(key.as_str())));
+        text.push_str(&quoted(key.as_str()));
+        text.push_str(":(");
         self.path.push(key.clone());
         self.needs_comma = false;
         self.visit(node);
@@ -93,8 +94,10 @@ impl Builder<'_> {
 
     /// The text of the present range, which begins with all levels that are open.
     fn text(&mut self) -> &mut String {
-        let open = || self.path.iter().map(|key| format!("{}:(", quoted(key.as_str()))).collect::<String>();
-        self.text.get_or_insert_with(|| format!("({}", open()))
+        self.text.get_or_insert_with(|| {
+            let levels: Vec<String> = self.path.iter().map(|key| quoted(key.as_str()) + ":(").collect();
+            format!("({}", levels.concat())
+        })
     }
 
     fn end_range(&mut self) {

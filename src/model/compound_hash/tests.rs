@@ -282,7 +282,9 @@ proptest! {
         cuts in cuts(),
     ) {
         let mut client = if is_other { other } else { server.clone() };
-        edits.iter().for_each(|edit| edit.apply(&mut client));
+        for edit in &edits {
+            edit.apply(&mut client);
+        }
         let ranges = compare(&cuts.compound_hash(&client), &server);
         if inner_priorities(&server) == 0 && !matches!(cuts, Cuts::At(_, true)) {
             prop_assert!(ranges.is_some());

@@ -167,8 +167,8 @@ impl Session {
             Some(_) if self.lacks_index(&path, &query) => Outcome::LISTENING_WITHOUT_INDEX,
             _ => Outcome::LISTENING,
         };
-        // A client whose query becomes part of a listen of everything goes on taking what it holds for a window, and misses
-        // changes outside of it, unless it is sent everything once (seen in 2.4.2 and 12).
+        // A client whose query becomes part of a listen of everything goes on taking what it holds for a window, and
+        // misses changes outside of it, unless it is sent everything once (seen in 2.4.2 and 12).
         let known = known.filter(|_| tag.is_some() || !listens.has_tagged_below(&path));
         let encoder = Arc::new(Pushes::new(path.clone(), tag, query_text));
         let wanted = LinkListen { path, query, encoder, is_default: tag.is_none(), known };

@@ -14,8 +14,8 @@
 
 mod carrier;
 mod exchange;
-mod params;
-mod pieces;
+pub(super) mod params;
+pub(super) mod pieces;
 mod script;
 mod upgrade;
 
