@@ -300,18 +300,7 @@ pub const KEYS: &[Key] = &[
         name: "poll_silence_max",
         section: CLIENTS,
         help: "Time without a poll after which a client that long-polls counts as gone and its onDisconnect writes \
-               run. \
-               Pages in the background poll once a minute",
-        allowed: MOMENT_FORM,
-        value_name: "DURATION",
-        set: |config, text| moment(text).map(|period| config.poll_silence_max = period),
-        show: |config| quoted(&duration_text(config.poll_silence_max)),
-    },
-    Key {
-        name: "poll_silence_max",
-        section: CLIENTS,
-        help: "Time without a poll after which a client that long-polls counts as gone and its onDisconnect writes run. \
-               Pages in the background poll once a minute",
+               run. Pages in the background poll once a minute",
         allowed: MOMENT_FORM,
         value_name: "DURATION",
         set: |config, text| moment(text).map(|period| config.poll_silence_max = period),
