@@ -1,0 +1,111 @@
+// Runs random sequences through every channel and compares with the model: values, orders and the events of each listener.
+
+import { canonical } from './check.js';
+import { exported } from './model.js';
+import { Expected, makeSequence } from './sequence.js';
+import { Names } from './channels.js';
+
+let runs = 0;
+
+/** Runs `steps` through one channel. Gives null, or what was wrong first. */
+export async function compare(channel, steps) {
+  const expected = new Expected();
+  const run = channel.open(`d/${channel.name.replace(/\W/g, '-')}/${runs++}`);
+  const skipped = new Set();
+  try {
+    for (const [number, step] of steps.entries()) {
+      const wrong = await takeStep(step, { run, expected, skipped });
+      if (wrong) return `step ${number}: ${wrong}`;
+    }
+    const wrong = await look({ run, expected, skipped });
+    if (wrong) return `at the end: ${wrong}`;
+    return differ('what is stored', await run.stored(), exported(expected.tree));
+  } catch (error) {
+    return `${error.stack ?? error}`;
+  } finally {
+    run.close();
+  }
+}
+
+async function takeStep(step, { run, expected, skipped }) {
+  if ('write' in step) {
+    await run.write(step, expected.write(step));
+    return null;
+  }
+  const wrong = await look({ run, expected, skipped });
+  if (wrong) return wrong;
+  if ('unlisten' in step) {
+    if (!skipped.has(step.unlisten) && expected.listeners.has(step.unlisten)) run.unlisten(step.unlisten);
+    expected.unlisten(step.unlisten);
+    return null;
+  }
+  expected.listen(step);
+  expected.listeners.get(step.listen).by = step.by;
+  if (!run.can(step.query)) {
+    skipped.add(step.listen);
+    return null;
+  }
+  const first = await run.listen(step);
+  if (!first) return null;
+  // From what the client knows already it may tell some children early, and take them back: only the end counts.
+  expected.listeners.get(step.listen).ended = first.at(-1)?.[2];
+  return differ(`the first value of listener ${step.listen}`, first.at(-1)?.[2], expected.sees(step.listen));
+}
+
+/** Compares what all listeners have heard since the last look. */
+async function look({ run, expected, skipped }) {
+  await run.settle();
+  for (const [id, listener] of expected.listeners) {
+    const events = listener.heard.splice(0);
+    if (skipped.has(id)) continue;
+    if (run.sees) {
+      const wrong = differ(`what listener ${id} sees`, await run.sees(id), expected.sees(id));
+      if (wrong) return wrong;
+      continue;
+    }
+    const heard = run.heard(id);
+    if (heard.length > 0) listener.ended = heard.at(-1)[2];
+    // The writer hears guesses of its own before the server answers: the value it ends with counts.
+    const wrong = listener.by === 'writer'
+      ? differ(`what listener ${id} of the writer ends with`, listener.ended, expected.sees(id))
+      : differ(`the events of listener ${id}`, heard, events);
+    if (wrong) return wrong;
+  }
+  return null;
+}
+
+function differ(what, actual, wanted) {
+  const [is, should] = [canonical(actual), canonical(new Names().plain(wanted))];
+  return is === should ? null : `${what}:\n  expected ${should}\n  but it is ${is}`;
+}
+
+/** A failure told so that it can be repeated: the seed, the smallest sequence that still fails, and what differs. */
+export async function explain(channel, seed, wrong) {
+  let steps = makeSequence(seed);
+  for (let left = steps.length - 1; left >= 0; left--) {
+    const fewer = steps.filter((_, number) => number !== left);
+    const still = await compare(channel, fewer);
+    if (still) [steps, wrong] = [fewer, still];
+  }
+  const told = steps.map((step, number) => `  ${number}: ${JSON.stringify(step)}`).join('\n');
+  return `${channel.name}, SEED=${seed}\n${told}\n${wrong}`;
+}
+
+/** Runs the sequences of `count` seeds from `first` on, `atOnce` at a time. Gives the failures, told. */
+export async function runSeeds(channels, first, count, atOnce = 32) {
+  const failures = [];
+  let next = first;
+  const worker = async () => {
+    while (next < first + count && failures.length < 3) {
+      const seed = next++;
+      const steps = makeSequence(seed);
+      for (const [channel, wrong] of await Promise.all(channels.map(async (one) => [one, await compare(one, steps)]))) {
+        if (wrong) failures.push({ channel, seed, wrong });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, count) }, worker));
+  const told = [];
+  for (const { channel, seed, wrong } of failures.slice(0, 3)) told.push(await explain(channel, seed, wrong));
+  return told;
+}
