@@ -68,6 +68,7 @@ export class Realtime {
 
   /** Takes the cables of pages that are done. */
   async close() {
+    for (const wire of this.#wires) wire.block();
     await Promise.all([...this.#wires.map((wire) => wire.close()), ...this.#doomed.map((page) => page.context().close())]);
   }
 
@@ -77,6 +78,7 @@ export class Realtime {
   }
 
   _wire(id, call) {
+    if (call === 'close') this.#wires[id].block(); // browsers keep connections for later use
     return this.#wires[id][call]();
   }
 

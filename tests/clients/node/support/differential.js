@@ -5,18 +5,33 @@ import { exported } from './model.js';
 import { Expected, makeSequence } from './sequence.js';
 import { Names } from './channels.js';
 
+const HANGS_AFTER_MS = 30_000;
+
 let runs = 0;
 
 /** Runs `steps` through one channel. Gives null, or what was wrong first. */
 export async function compare(channel, steps) {
+  const progress = { step: null };
+  let timer;
+  const hangs = new Promise((done) => {
+    timer = setTimeout(() => done(`it hangs at ${JSON.stringify(progress.step)}`), HANGS_AFTER_MS);
+  });
+  const wrong = await Promise.race([hangs, take(channel, steps, progress)]);
+  clearTimeout(timer);
+  return wrong;
+}
+
+async function take(channel, steps, progress) {
   const expected = new Expected();
   const run = channel.open(`d/${channel.name.replace(/\W/g, '-')}/${runs++}`);
   const skipped = new Set();
   try {
     for (const [number, step] of steps.entries()) {
+      progress.step = step;
       const wrong = await takeStep(step, { run, expected, skipped });
       if (wrong) return `step ${number}: ${wrong}`;
     }
+    progress.step = 'the end';
     const wrong = await look({ run, expected, skipped });
     if (wrong) return `at the end: ${wrong}`;
     return differ('what is stored', await run.stored(), exported(expected.tree));
@@ -82,6 +97,7 @@ function differ(what, actual, wanted) {
 /** A failure told so that it can be repeated: the seed, the smallest sequence that still fails, and what differs. */
 export async function explain(channel, seed, wrong) {
   let steps = makeSequence(seed);
+  if (wrong.startsWith('it hangs')) return `${channel.name}, SEED=${seed}\n${wrong}`;
   for (let left = steps.length - 1; left >= 0; left--) {
     const fewer = steps.filter((_, number) => number !== left);
     const still = await compare(channel, fewer);
