@@ -244,7 +244,12 @@ impl Output<'_> {
                 Poll::Pending => return self.poll(context, Some(reader.get_ref())).map(Input::Over),
             };
             if message.is_text() {
-                return Poll::Ready(Input::Text(message.into_payload().into()));
+                let text = Bytes::from(message.into_payload());
+                // The library lets a message through whose last fragment ends within a character.
+                if std::str::from_utf8(&text).is_err() {
+                    return Poll::Ready(Input::Over(Over::close(code::INVALID_PAYLOAD, "invalid UTF-8")));
+                }
+                return Poll::Ready(Input::Text(text));
             }
             if message.is_ping() {
                 self.writer.put_aside(frame::pong(message.as_payload()));

@@ -273,6 +273,19 @@ async fn client_library_talks_pings_and_says_goodbye() {
 }
 
 #[tokio::test]
+async fn message_that_ends_within_a_character_is_refused_however_it_is_cut() {
+    for fragments in [&[&b"ok \xF3\x80"[..]][..], &[b"ok ", b"\xF3\x80\x80"], &[b"ok \xF3\x80\x80", b""]] {
+        let mut harness = Harness::new().await;
+        for (index, fragment) in fragments.iter().enumerate() {
+            let opcode = if index == 0 { TEXT } else { CONTINUATION };
+            let last = if index + 1 == fragments.len() { FINAL } else { 0 };
+            harness.send(&masked(last | opcode, fragment)).await;
+        }
+        harness.expect_close(1_007).await;
+    }
+}
+
+#[tokio::test]
 async fn frames_behind_the_handshake_are_kept() {
     let mut harness = Harness::fresh(Settings::default()).await;
     // More than hyper reads at once.

@@ -274,7 +274,7 @@ fn end_runs_what_was_armed_once_and_tells_others_only() {
 }
 
 #[test]
-fn update_is_one_event_for_each_listener() {
+fn update_is_one_event_for_each_listener_and_queries_hear_first() {
     with_database(|database| async move {
         let client = Client::new(&database);
         client.listen("/", Query::default(), "", Some("")).await;
@@ -289,6 +289,6 @@ fn update_is_one_event_for_each_listener() {
         let request = WriteRequest { write, if_match: None, rows_max: None, want_etag: false };
         client.link.write(request, said("update")).await.unwrap();
         let lines = client.lines().await;
-        assert_eq!(lines, ["-\tpatch\t/\t/l/a\t1\t/l/b\t2\t/x\t3", "t1 -\tpatch\t/\t/a\t1\t/b\t2", "update ok"]);
+        assert_eq!(lines, ["t1 -\tpatch\t/\t/a\t1\t/b\t2", "-\tpatch\t/\t/l/a\t1\t/l/b\t2\t/x\t3", "update ok"]);
     });
 }
