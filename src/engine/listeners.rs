@@ -161,8 +161,8 @@ impl Listeners {
 
     /// The feeds that a record may concern, in the order of their making, those of queries first.
     ///
-    /// A Firebase SDK takes what it is told of a listen without a tag for its queries further up, too: told first, it would
-    /// show a query half of an update (seen in 2.4.2 and 12).
+    /// A Firebase SDK takes what it is told of a listen without a tag for its queries further up, too: told first, it
+    /// would show a query half of an update (seen in 2.4.2 and 12).
     pub fn touched(&self, record: &Record) -> Vec<u64> {
         if self.feeds.is_empty() {
             return Vec::new();

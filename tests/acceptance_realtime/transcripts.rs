@@ -29,10 +29,10 @@ const SDK_12: &str = r#"
     C> {"r":6,"a":"p","b":{"p":"/rooms/r9","d":null}}
     S> {"b":{"p":"rooms","d":{"r9":null,"r3":{"n":3}},"t":1},"a":"m"}
     S> {"r":6,"b":{"s":"ok","d":""}}
-                                                          update(/): one push per family
+                                                          update(/): one push per family, the tagged first
     C> {"r":7,"a":"m","b":{"p":"/","d":{"rooms/r1/n":100,"rooms/r3":null,"other":true}}}
-    S> {"b":{"p":"rooms/r1/n","d":100},"a":"d"}
     S> {"b":{"p":"rooms","d":{"r3":null,"r2":{"n":2},"r1":{"n":100}},"t":1},"a":"m"}
+    S> {"b":{"p":"rooms/r1/n","d":100},"a":"d"}
     S> {"r":7,"b":{"s":"ok","d":""}}
                                                           runTransaction(ctr, x => (x||0)+1), twice
     C> {"r":8,"a":"q","b":{"p":"/ctr","h":""}}
