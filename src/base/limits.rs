@@ -96,6 +96,8 @@ pub const LONG_POLL_SESSIONS_MAX: usize = 10_000;
 pub const LONG_POLL_HOLD_SECONDS: u64 = 25;
 /// Seconds without a poll after which a client that long-polls counts as gone. Source: firebase-wire.md 4.6.
 pub const POLL_SILENCE_SECONDS: u64 = 75;
+/// Seconds without a poll after which a client that long-polls counts as gone, when its last one broke off unanswered.
+pub const POLL_GIVEN_UP_SECONDS: u64 = 1;
 /// Distance of a piece that a client sends by a poll from the one that is to come next. Beyond: the session ends, as
 /// beyond the next. Source: firebase-wire.md 4.4.
 pub const LONG_POLL_AHEAD_MAX: u64 = 1_024;

@@ -23,6 +23,7 @@ pub async fn route(context: &Context, mut request: Request<Incoming>) -> Reply {
     let may_gzip = accepts_gzip(request.headers());
     match dispatch(context, request).await {
         Reply::Http(response) => Reply::Http(compress_if(may_gzip, response)),
+        Reply::Held(answer) => Reply::Held(Box::pin(async move { compress_if(may_gzip, answer.await) })),
         takeover @ (Reply::Stream(_) | Reply::WebSocket(_)) => takeover,
     }
 }

@@ -32,12 +32,14 @@ use super::body::Body;
 use super::request_line::encode_quotes;
 use super::socket::{linger, tune};
 use super::stream::{self, EventStream};
-use super::websocket::{self, Opened, WebSocket};
+use super::websocket::{self, BoxFuture, Opened, WebSocket};
 use crate::base::limits::{DRAIN_SECONDS, HEAD_BYTES_MAX, HEAD_SECONDS};
 
 /// What a request is answered with.
 pub enum Reply {
     Http(Response<Body>),
+    /// An answer that comes when there is something to say. If the peer closes meanwhile, the future is dropped.
+    Held(BoxFuture<'static, Response<Body>>),
     /// The connection becomes this stream and ends with it.
     Stream(Box<EventStream>),
     /// The connection becomes this WebSocket and ends with it.
@@ -98,6 +100,13 @@ where
                     takeover.is_handling.store(false, Ordering::Relaxed);
                     Ok::<_, Infallible>(response)
                 }
+                Reply::Held(answer) => {
+                    takeover.is_holding.store(true, Ordering::Relaxed);
+                    let response = answer.await;
+                    takeover.is_holding.store(false, Ordering::Relaxed);
+                    takeover.is_handling.store(false, Ordering::Relaxed);
+                    Ok(response)
+                }
                 Reply::Stream(stream) => {
                     takeover.offer(Successor::Stream(stream));
                     pending().await
@@ -137,6 +146,10 @@ struct Takeover {
     is_writing: AtomicBool,
     /// A request is being handled: what comes now is its body, not the beginning of another.
     is_handling: AtomicBool,
+    /// An answer is held: a peer that closes does not wait for it.
+    is_holding: AtomicBool,
+    /// The peer closed while an answer was held.
+    is_gone: AtomicBool,
 }
 
 impl Takeover {
@@ -150,7 +163,7 @@ impl Takeover {
         context: &mut Context<'_>,
         hyper: impl FnOnce(&mut Context<'_>) -> Poll<hyper::Result<()>>,
     ) -> Poll<Option<Successor>> {
-        if hyper(context).is_ready() {
+        if hyper(context).is_ready() || self.is_gone.load(Ordering::Relaxed) {
             return Poll::Ready(None);
         }
         if self.is_writing.load(Ordering::Relaxed) {
@@ -194,6 +207,16 @@ impl Watched {
         Poll::Ready(Ok(()))
     }
 
+    /// Notes whether the peer has closed, and wakes the connection when it does. hyper reads nothing while it waits for
+    /// an answer. Bytes that came already, of a request behind this one, hide a close.
+    fn watch_peer(&self, context: &mut Context<'_>) {
+        let mut byte = [0];
+        let mut byte = tokio::io::ReadBuf::new(&mut byte);
+        if let Poll::Ready(Ok(0) | Err(_)) = self.io.inner().poll_peek(context, &mut byte) {
+            self.takeover.is_gone.store(true, Ordering::Relaxed);
+        }
+    }
+
     fn note<T>(&self, outcome: Poll<T>) -> Poll<T> {
         self.takeover.is_writing.store(outcome.is_pending(), Ordering::Relaxed);
         outcome
@@ -234,6 +257,9 @@ impl Write for Watched {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.io).poll_flush(context);
+        if self.takeover.is_holding.load(Ordering::Relaxed) {
+            self.watch_peer(context);
+        }
         self.note(outcome)
     }
 

@@ -112,6 +112,15 @@ async fn answer(request: Request<Incoming>, streamed: &Arc<Streamed>, begun: Opt
     }
     match request.uri().path() {
         "/stream" => Reply::Stream(Box::new(event_stream(streamed))),
+        // Held until the stream's outbox has something to say.
+        "/held" => {
+            let held = event_stream(streamed);
+            Reply::Held(Box::pin(async move {
+                let mut items = VecDeque::new();
+                poll_fn(|context| held.outbox.poll_drain(context, &mut items)).await;
+                Response::new(Body::full("said"))
+            }))
+        }
         "/large" => Response::new(Body::full(vec![b'x'; LARGE])).into(),
         _ => {
             let (head, body) = request.into_parts();
@@ -300,6 +309,30 @@ async fn half_closed_peer_is_answered() {
     harness.read_until("\r\n\r\n").await;
     harness.expect("ab").await;
     harness.expect_end().await;
+}
+
+#[tokio::test]
+async fn peer_that_closes_gives_up_an_answer_that_is_held() {
+    let mut harness = Harness::new().await;
+    harness.send("GET /held HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    harness.started.take().unwrap().await.unwrap();
+    harness.peer.shutdown().await.unwrap();
+    harness.stream_is_over().await;
+    harness.expect_end().await;
+    timeout(PATIENCE, harness.task).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn answer_that_is_held_comes_and_the_connection_goes_on() {
+    let mut harness = Harness::new().await;
+    harness.send("GET /held HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    harness.started.take().unwrap().await.unwrap();
+    harness.push("now");
+    harness.read_until("\r\n\r\n").await;
+    harness.expect("said").await;
+    harness.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab").await;
+    harness.read_until("\r\n\r\n").await;
+    harness.expect("ab").await;
 }
 
 #[tokio::test]

@@ -43,6 +43,24 @@ fn what_was_sent_before_leaving_is_done() {
     assert_eq!(server.get("/rows.json?ns=chat&shallow=true").json().as_object().unwrap().len(), 50);
 }
 
+/// A page can go before the frame that says goodbye is there, and a killed one says nothing.
+#[test]
+fn poll_that_is_given_up_ends_the_session_behind_what_was_sent() {
+    let server = Server::ephemeral();
+    let mut poller = armed(&server);
+    let mut events = server.events("/state.json?ns=chat");
+    assert_eq!(events.next().json()["data"], json!(null));
+    for row in 0..50 {
+        poller.request("p", &json!({"p": format!("/rows/{row}"), "d": row}));
+    }
+    poller.hold();
+    drop(poller.connect(""));
+    assert_eq!(events.next().json()["data"], "gone");
+    assert_eq!(server.get("/rows.json?ns=chat&shallow=true").json().as_object().unwrap().len(), 50);
+    assert_eq!(poller.take(), "", "the poll that was held before was let go");
+    assert_eq!(poller.take(), "pLPCommand('close');");
+}
+
 #[test]
 fn frame_tells_by_a_beacon_that_the_page_goes_away() {
     let server = Server::ephemeral();

@@ -117,6 +117,7 @@ impl Poller {
             while self.open < 2 {
                 self.poll("");
             }
+            assert_eq!(self.closed, None, "no poll is held any more");
             // One was let go, so the other is held.
             if self.take().is_empty() {
                 return;

@@ -11,6 +11,9 @@ import { until } from './support/wait.js';
 
 const NS = 'chat';
 
+/** Far below the silence after which a client counts as gone that says nothing. */
+const GONE_MS = 10_000;
+
 /** What must and must not be asked for, by transport. `s=` makes a WebSocket the second transport of a session. */
 const ASKED = {
   websocket: { must: [/^\/\.ws\?/], never: [/^\/\.lp/] },
@@ -68,7 +71,7 @@ for (const sdk of ['12', '2']) {
         })(), [beaconfire.port, NS]);
         assert.deepEqual(await beaconfire.read('leaves', NS), { me: true });
         await leaving.goto('about:blank');
-        await until('the presence to go', async () => (await beaconfire.read('leaves', NS)) === null, { timeoutMs: 2_000 });
+        await until('the presence to go', async () => (await beaconfire.read('leaves', NS)) === null, { timeoutMs: GONE_MS });
         await leaving.context().close();
       });
 

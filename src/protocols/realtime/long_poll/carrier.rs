@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::exchange::Exchange;
 use super::pieces::{Assembly, BadPiece, Piece};
 use super::script::{self, CLOSE, ResponseWriter};
-use crate::base::limits::{LONG_POLL_BACKLOG_BYTES_MAX, LONG_POLL_HOLD_SECONDS};
+use crate::base::limits::{LONG_POLL_BACKLOG_BYTES_MAX, LONG_POLL_HOLD_SECONDS, POLL_GIVEN_UP_SECONDS};
 use crate::protocols::realtime::codec::{self, Control, Malformed};
 use crate::protocols::realtime::frames;
 use crate::protocols::realtime::session::Session;
@@ -56,7 +56,11 @@ pub struct Carrier {
     /// The message that is being handled.
     message: Option<Handling>,
     leaving: Option<oneshot::Sender<()>>,
+    /// The poll that was held broke off, and none came since. SDKs then start anew with another session; a page that is
+    /// gone, without a goodbye, does nothing more.
+    is_given_up: bool,
     adopting: Option<oneshot::Sender<VecDeque<Item>>>,
+    /// When the last poll came, or broke off.
     last_poll: Instant,
     /// How long the client may stay away.
     silence_max: Duration,
@@ -105,7 +109,11 @@ enum Happening {
     Event(Event),
     Drained(Drained),
     Handled(Result<Option<Control>, Malformed>),
-    Streamed { whole: bool },
+    Streamed {
+        whole: bool,
+    },
+    /// The connection of the held poll broke.
+    GivenUp,
     Time,
     Stop,
 }
@@ -142,6 +150,7 @@ impl Carrier {
             backlog: Backlog::default(),
             message: None,
             leaving: None,
+            is_given_up: false,
             adopting: None,
             last_poll: Instant::now(),
             silence_max,
@@ -167,6 +176,8 @@ impl Carrier {
         // A poll whose connection broke cannot be answered.
         if self.exchange.held().is_some_and(oneshot::Sender::is_closed) {
             self.release(None);
+            self.is_given_up = true;
+            self.last_poll = Instant::now();
         }
         if self.message.is_none()
             && let Some(message) = self.backlog.pop()
@@ -198,8 +209,15 @@ impl Carrier {
         let is_open = self.exchange.is_ready() && self.streaming.is_none();
         let has_room = self.backlog.bytes < LONG_POLL_BACKLOG_BYTES_MAX;
         let hold = Duration::from_secs(LONG_POLL_HOLD_SECONDS);
-        let patience = if self.exchange.held().is_some() { hold } else { self.silence_max };
-        let Self { session, waiting, streaming, message, .. } = self;
+        let is_held = self.exchange.held().is_some();
+        let patience = match (is_held, self.is_given_up) {
+            (true, _) => hold,
+            (false, true) => Duration::from_secs(POLL_GIVEN_UP_SECONDS),
+            (false, false) => self.silence_max,
+        };
+        // What the client sent is done before it counts as gone.
+        let may_end = is_held || self.message.is_none();
+        let Self { session, waiting, streaming, message, exchange, .. } = self;
         tokio::select! {
             biased;
             outcome = handled(message) => Happening::Handled(outcome),
@@ -207,8 +225,9 @@ impl Carrier {
             drained = poll_fn(|context| session.outbox().poll_drain(context, waiting)), if is_open => {
                 Happening::Drained(drained)
             }
+            () = given_up(exchange.held_mut()) => Happening::GivenUp,
             whole = streamed(streaming) => Happening::Streamed { whole },
-            () = sleep_until(self.last_poll + patience) => Happening::Time,
+            () = sleep_until(self.last_poll + patience), if may_end => Happening::Time,
             () = stop.cancelled() => Happening::Stop,
         }
     }
@@ -227,7 +246,7 @@ impl Carrier {
                     return ControlFlow::Break(Over::Gone);
                 }
             }
-            Happening::Drained(Drained::Items) => {}
+            Happening::Drained(Drained::Items) | Happening::GivenUp => {}
             Happening::Time if self.exchange.held().is_some() => self.release(None),
             Happening::Drained(Drained::Overflowed | Drained::Closed) | Happening::Time | Happening::Stop => {
                 return ControlFlow::Break(Over::Gone);
@@ -240,6 +259,7 @@ impl Carrier {
         match event {
             Event::Poll { pieces, answer } => {
                 self.last_poll = Instant::now();
+                self.is_given_up = false;
                 self.release(Some(answer));
                 return self.put_together(pieces);
             }
@@ -348,6 +368,13 @@ impl Carrier {
 async fn handled(message: &mut Option<Handling>) -> Result<Option<Control>, Malformed> {
     match message {
         Some(message) => message.await,
+        None => pending().await,
+    }
+}
+
+async fn given_up(held: Option<&mut oneshot::Sender<Body>>) {
+    match held {
+        Some(poll) => poll.closed().await,
         None => pending().await,
     }
 }

@@ -44,6 +44,11 @@ impl<P> Exchange<P> {
         self.held.as_ref()
     }
 
+    /// The same, to wait for its end.
+    pub fn held_mut(&mut self) -> Option<&mut P> {
+        self.held.as_mut()
+    }
+
     /// Whether messages can be said now.
     pub fn is_ready(&self) -> bool {
         self.held.is_some() && self.end == End::Open

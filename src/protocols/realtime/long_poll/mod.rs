@@ -91,7 +91,9 @@ pub async fn handle(context: &Context, request: Request<Incoming>) -> Reply {
             } else {
                 drop(answer);
             }
-            typed(SCRIPT, answered.await.unwrap_or_else(|_| Body::full(script::CLOSE)))
+            return Reply::Held(Box::pin(async {
+                typed(SCRIPT, answered.await.unwrap_or_else(|_| Body::full(script::CLOSE)))
+            }));
         }
     }
     .into()

@@ -5,33 +5,35 @@ import { exported } from './model.js';
 import { Expected, makeSequence } from './sequence.js';
 import { Names } from './channels.js';
 
-const HANGS_AFTER_MS = 30_000;
+/** Without a step further. */
+const HANGS_AFTER_MS = 60_000;
 
 let runs = 0;
 
 /** Runs `steps` through one channel. Gives null, or what was wrong first. */
 export async function compare(channel, steps) {
-  const progress = { step: null };
-  let timer;
-  const hangs = new Promise((done) => {
-    timer = setTimeout(() => done(`it hangs at ${JSON.stringify(progress.step)}`), HANGS_AFTER_MS);
-  });
-  const wrong = await Promise.race([hangs, take(channel, steps, progress)]);
+  let timer, hang;
+  const hangs = new Promise((done) => { hang = done; });
+  const begin = (step) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => hang(`it hangs at ${JSON.stringify(step)}`), HANGS_AFTER_MS);
+  };
+  const wrong = await Promise.race([hangs, take(channel, steps, begin)]);
   clearTimeout(timer);
   return wrong;
 }
 
-async function take(channel, steps, progress) {
+async function take(channel, steps, begin) {
   const expected = new Expected();
   const run = channel.open(`d/${channel.name.replace(/\W/g, '-')}/${runs++}`);
   const skipped = new Set();
   try {
     for (const [number, step] of steps.entries()) {
-      progress.step = step;
+      begin(step);
       const wrong = await takeStep(step, { run, expected, skipped });
       if (wrong) return `step ${number}: ${wrong}`;
     }
-    progress.step = 'the end';
+    begin('the end');
     const wrong = await look({ run, expected, skipped });
     if (wrong) return `at the end: ${wrong}`;
     return differ('what is stored', await run.stored(), exported(expected.tree));
