@@ -78,7 +78,7 @@ class SdkRun {
   }
 
   unlisten(id) {
-    this.#logs.get(id).log.off();
+    this.#logs.get(id)?.log.off(); // one that the SDK cannot do was never begun
     this.#logs.delete(id);
   }
 
