@@ -35,7 +35,8 @@ describe('apps from npm', { timeout: 120_000 }, () => {
     const { Headless } = require('firepad');
     const pads = Array.from({ length: 4 }, () => new Headless(user('pad')));
     const text = (pad) => new Promise((done) => pad.getText(done));
-    const write = (pad, line) => new Promise((done, failed) => pad.setText(line, (error) => (error ? failed(error) : done())));
+    const told = (done, failed) => (error) => (error ? failed(error) : done());
+    const write = (pad, line) => new Promise((done, failed) => pad.setText(line, told(done, failed)));
     const writeLines = async (pad, name) => {
       for (let n = 0; n < 30; n++) await write(pad, `line ${n} of writer ${name}, with ünï¢ode 😀\n`);
     };
@@ -55,7 +56,7 @@ describe('apps from npm', { timeout: 120_000 }, () => {
     for (const pad of pads) await until('the last revision', async () => (await text(pad)) === last);
 
     const html = '<b>bold</b> and <i>italic</i>';
-    await new Promise((done, failed) => newcomer.setHtml(html, (error) => (error ? failed(error) : done())));
+    await new Promise((done, failed) => newcomer.setHtml(html, told(done, failed)));
     const seen = () => new Promise((done) => pads[1].getHtml(done));
     await until('the formatted text', async () => /<b>bold<\/b>.*<i>italic<\/i>/.test(await seen()));
     for (const pad of [...pads, newcomer]) pad.dispose();

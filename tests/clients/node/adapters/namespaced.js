@@ -66,7 +66,8 @@ class Place {
   }
   /** Calls `heard(seen, previous key)` for each event; gives a function that ends it. */
   on(event, heard, cancelled = () => {}) {
-    const callback = this.#native.on(event, (snapshot, previous) => heard(new Seen(snapshot), previous ?? null), cancelled);
+    const told = (snapshot, previous) => heard(new Seen(snapshot), previous ?? null);
+    const callback = this.#native.on(event, told, cancelled);
     return () => this.#native.off(event, callback);
   }
   async once(event = 'value') {

@@ -1,5 +1,5 @@
-// The one list of scenarios that every SDK runs, in Node and in pages. A scenario gets a world (support/world.js); `needs`
-// names features of the SDK without which it makes no sense, `!` before one that must not be there.
+// The one list of scenarios that every SDK runs, in Node and in pages. A scenario gets a world (support/world.js);
+// `needs` names features of the SDK without which it makes no sense, `!` before one that must not be there.
 
 import { connection } from './connection.js';
 import { events } from './events.js';
@@ -13,5 +13,6 @@ import { transactions } from './transactions.js';
 import { writes } from './writes.js';
 
 export const scenarios = [
-  ...writes, ...events, ...queries, ...listens, ...transactions, ...onDisconnect, ...connection, ...keys, ...large, ...legacy,
+  ...writes, ...events, ...queries, ...listens, ...transactions, ...onDisconnect, ...connection, ...keys, ...large,
+  ...legacy,
 ];

@@ -7,13 +7,14 @@ import { record } from '../support/recorder.js';
 /** In ascending order. */
 const ORDERED = [
   '-2147483648', '-5', '0', '-0', '1', '01', '001', '9', '10', '2147483647',
-  ' ', '!', '"quoted"', '%41', '+', '-2147483649', '-x', '1.5'.replace('.', ','), '2147483648', ':', 'A', '\\', 'a', 'a b', 'aa',
-  'z', 'ä', 'é', '日本', '😀', '\uffee',
+  ' ', '!', '"quoted"', '%41', '+', '-2147483649', '-x', '1.5'.replace('.', ','), '2147483648', ':', 'A', '\\', 'a',
+  'a b', 'aa', 'z', 'ä', 'é', '日本', '😀', '\uffee',
 ];
 
 export const keys = [
   {
     title: 'integer-like and unicode keys come in their order',
+    needs: ['!before 2.0'],
     async run(world) {
       const [writer, reader] = [await world.connect(), await world.connect()];
       equal([...ORDERED].sort(compareKeys), ORDERED, 'the model agrees');
@@ -33,6 +34,7 @@ export const keys = [
   },
   {
     title: 'the same through windows, which the server orders',
+    needs: ['!before 2.0'],
     async run(world) {
       const [writer, reader] = [await world.connect(), await world.connect()];
       const log = record(reader.place('keys').query([['orderByKey'], ['limitToFirst', 1]]), ['child_added']);

@@ -50,7 +50,7 @@ export const large = [
   },
   {
     title: 'a text of 8 MB goes there and back',
-    needs: ['!long polling'],
+    needs: ['!long polling', '!before 1.0'],
     async run(world) {
       const [writer, reader] = [await world.connect(), await world.connect()];
       const text = '0123456789abcdef'.repeat(512 * 1024);

@@ -81,7 +81,7 @@ const happenings = (make) => [
   ['the whole list is replaced', { '': { [key(20)]: make(20, 'new'), [key(33)]: make(33), [key(70)]: make(70) } }],
   ['the list goes', { '': null }],
   ['the list is a leaf', { '': 'leaf' }],
-  ['the list is there again', { '': { [key(10)]: make(10), [key(20)]: make(20), [key(30)]: make(30), [key(40)]: make(40) } }],
+  ['the list is there again', { '': Object.fromEntries([10, 20, 30, 40].map((n) => [key(n), make(n)])) }],
   ['all windows overflow', Object.fromEntries([21, 22, 23, 31, 32, 38, 39].map((n) => [key(n), make(n)]))],
   ['and shrink again', Object.fromEntries([21, 22, 23, 31, 32, 38, 39].map((n) => [key(n), null]))],
 ];
@@ -126,6 +126,7 @@ const update = (place) => (changes) => ('' in changes ? place.set(changes['']) :
 export const queries = [
   ...Object.entries(INDEXES).map(([title, index]) => ({
     title: `windows ordered by ${title}: enter, leave, move and change at both ends`,
+    needs: ['!before 2.0'],
     async run(world) {
       const [writer, reader] = [await world.connect(), await world.connect()];
       const forms = windows(index, world.sdk.features.has('startAfter'));
@@ -134,17 +135,20 @@ export const queries = [
   })),
   {
     title: 'windows under a listener of the whole list',
+    needs: ['!before 2.0'],
     async run(world) {
       const [writer, reader] = [await world.connect(), await world.connect()];
       const index = INDEXES['a child'];
-      // Without limits: from a whole list the SDKs themselves make extra changes of a window that several changes cross.
-      const forms = windows(index, world.sdk.features.has('startAfter')).filter((form) => !/limit/.test(JSON.stringify(form)));
-      const all = [[], [['orderByChild', 'n']], [['orderByKey']], ...forms];
+      const forms = windows(index, world.sdk.features.has('startAfter'));
+      // From a whole list the SDKs themselves make extra changes of a limited window that several changes cross.
+      const unlimited = forms.filter((form) => !/limit/.test(JSON.stringify(form)));
+      const all = [[], [['orderByChild', 'n']], [['orderByKey']], ...unlimited];
       await against(world, index, all.map((steps) => [reader, steps]), update(writer.place('list')));
     },
   },
   {
     title: 'orders without a bound show everything, each in its order',
+    needs: ['!before 2.0'],
     async run(world) {
       const [writer, reader] = [await world.connect(), await world.connect()];
       const index = INDEXES['a child'];

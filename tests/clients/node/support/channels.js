@@ -1,8 +1,7 @@
-// The ways by which a sequence reaches the server: an SDK with two clients (one writes, one listens), and REST.
+// A way by which a sequence reaches the server: an SDK with two clients, one of which writes, and one listens.
 
-import { canonical } from './check.js';
 import { record } from './recorder.js';
-import { EPOCH_MS, IS_PUSHED, plain, TRANSACTIONS } from './sequence.js';
+import { EPOCH_MS, IS_PUSHED, TRANSACTIONS } from './sequence.js';
 
 /** Real push keys in the place of the names that sequences have for them, and back. One for each run of a sequence. */
 export class Names {
@@ -57,6 +56,14 @@ class SdkRun {
     return this.#channel[client].place(this.names.real(path ? `${this.#root}/${path}` : this.#root));
   }
 
+  /** The writer hears guesses of its own before the server answers. */
+  guesses = true;
+
+  /** What the listener should hear, of the events that the model tells. */
+  expects(events) {
+    return events;
+  }
+
   can(query) {
     return this.#channel.features.has('startAfter') || !query.some(([step]) => /After|Before/.test(step));
   }
@@ -66,7 +73,8 @@ class SdkRun {
     for (const { step, accepted, done } of this.#pending.splice(0)) {
       const error = await done;
       if (Boolean(error) !== accepted) continue;
-      throw new Error(`${JSON.stringify(step)} should be ${accepted ? 'accepted' : 'refused'}: ${error ?? 'it was not'}`);
+      const wanted = accepted ? 'accepted' : 'refused';
+      throw new Error(`${JSON.stringify(step)} should be ${wanted}: ${error ?? 'it was not'}`);
     }
     await Promise.all([this.#channel.writer.settled(), this.#channel.reader.settled()]);
   }
@@ -82,6 +90,7 @@ class SdkRun {
     this.#logs.delete(id);
   }
 
+  /** What the listener has heard since the last time. */
   heard(id) {
     return this.names.plain(this.#logs.get(id).log.take());
   }
@@ -137,117 +146,4 @@ class SdkRun {
   close() {
     for (const { log } of this.#logs.values()) log.off();
   }
-}
-
-/** REST: each write a request, each look of a listener a query. */
-export class RestChannel {
-  name = 'REST';
-  constructor(url, ns) {
-    this.url = url;
-    this.ns = ns;
-  }
-  open(root) {
-    return new RestRun(this, root, new Names());
-  }
-}
-
-class RestRun {
-  #channel;
-  #root;
-  #listeners = new Map();
-
-  constructor(channel, root, names) {
-    this.#channel = channel;
-    this.#root = root;
-    this.names = names;
-  }
-
-  async #ask(method, path, { body, params = {}, headers = {} } = {}) {
-    const place = this.names.real(path ? `${this.#root}/${path}` : this.#root).split('/').map(encodeURIComponent).join('/');
-    const query = new URLSearchParams({ ns: this.#channel.ns, ...params });
-    const text = body === undefined ? undefined : JSON.stringify(body);
-    return fetch(`${this.#channel.url}/${place}.json?${query}`, { method, body: text, headers });
-  }
-
-  /** Bounds with a key, and exclusive ones, exist only in SDKs. */
-  can(query) {
-    return !query.some(([step, ...args]) => /After|Before/.test(step) || (/At|To$/.test(step) && args.length > 1));
-  }
-
-  async settle() {}
-
-  async listen({ listen, path, query }) {
-    this.#listeners.set(listen, { path, params: parameters(query) });
-    return null;
-  }
-  unlisten(id) {
-    this.#listeners.delete(id);
-  }
-  /** What the listener would see, as the events of an SDK end with it. */
-  async sees(id) {
-    const { path, params } = this.#listeners.get(id);
-    const response = await this.#ask('GET', path, { params: { ...params, format: 'export' } });
-    if (!response.ok) throw new Error(`GET ${path} ${JSON.stringify(params)}: ${response.status} ${await response.text()}`);
-    const json = this.names.plain(await response.json());
-    return Object.keys(params).length > 0 && canonical(json) === '{}' ? null : json; // so REST says that nothing is in the window
-  }
-
-  async write(step) {
-    const response = await this.#apply(step);
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${JSON.stringify(step)}: ${response.status} ${text}`);
-    if (step.write === 'push') this.names.learn(step.key, JSON.parse(text).name);
-  }
-
-  #apply(step) {
-    switch (step.write) {
-      case 'set':
-        return this.#ask('PUT', step.path, { body: this.names.realIn(step.value) });
-      case 'remove':
-        return this.#ask('DELETE', step.path);
-      case 'update':
-        return this.#ask('PATCH', step.path, { body: this.names.realIn(step.updates) });
-      case 'push':
-        return this.#ask('POST', step.path, { body: step.value });
-      case 'priority':
-        return this.#ask('PUT', `${step.path}/.priority`, { body: step.priority });
-      case 'stamp':
-        return this.#ask('PUT', step.path, { body: { at: { '.sv': 'timestamp' }, once: step.once } });
-      case 'increment':
-        return this.#ask('PUT', step.path, { body: { '.sv': { increment: step.by } } });
-      case 'transaction':
-        return this.#transaction(step);
-    }
-  }
-
-  async #transaction({ path, kind }) {
-    const read = await this.#ask('GET', path, { params: { format: 'export' }, headers: { 'X-Firebase-ETag': 'true' } });
-    const now = await read.json();
-    const made = TRANSACTIONS[kind](plain(now));
-    const priority = now?.['.priority'] ?? null;
-    const kept = made === null || priority === null ? made
-      : typeof made === 'object' ? { ...made, '.priority': priority } : { '.value': made, '.priority': priority };
-    return this.#ask('PUT', path, { body: kept, headers: { 'if-match': read.headers.get('etag') } });
-  }
-
-  async stored() {
-    const response = await this.#ask('GET', '', { params: { format: 'export' } });
-    return this.names.plain(await response.json());
-  }
-
-  close() {}
-}
-
-const ORDERS = { orderByKey: '$key', orderByValue: '$value', orderByPriority: '$priority' };
-
-/** The parameters of REST for the steps of an SDK's query. An order alone changes nothing there. */
-function parameters(query) {
-  const params = {};
-  if (query.every(([step]) => step.startsWith('orderBy'))) return params;
-  for (const [step, value] of query) {
-    if (step.startsWith('orderBy')) params.orderBy = JSON.stringify(ORDERS[step] ?? value);
-    else params[step] = JSON.stringify(value);
-  }
-  if (!params.orderBy) params.orderBy = '"$priority"';
-  return params;
 }

@@ -1,6 +1,7 @@
-// The data model and the events of the Realtime Database, as plainly as they can be written: what the SDKs and the server
-// are compared with. A node is null, a leaf `{ value, priority }` or an inner node `{ children: Map, priority }`; nodes are
-// never changed. Nothing here is fast or incremental on purpose: a view is computed anew from the whole tree each time.
+// The data model and the events of the Realtime Database, as plainly as they can be written: what the SDKs and the
+// server are compared with. A node is null, a leaf `{ value, priority }` or an inner node
+// `{ children: Map, priority }`; nodes are never changed. Nothing here is fast or incremental on purpose: a view is
+// computed anew from the whole tree each time.
 
 const INTEGER = /^(-?)0*(\d{1,10})$/;
 
@@ -54,7 +55,7 @@ export function put(node, path, value) {
   return children.size === 0 ? null : { children, priority: node?.priority ?? null };
 }
 
-/** The node that this JSON means where `existing` is now: with `.value`, `.priority`, arrays, nulls and server values. */
+/** The node that this JSON means where `existing` is now: `.value`, `.priority`, arrays, nulls and server values. */
 export function parse(json, existing = null, now = 0) {
   if (json === null || json === undefined) return null;
   if (typeof json !== 'object') return leaf(json);
@@ -90,10 +91,11 @@ export function same(a, b) {
   if (a === b) return true;
   if (!a || !b || a.priority !== b.priority || !a.children !== !b.children) return false;
   if (!a.children) return a.value === b.value;
-  return a.children.size === b.children.size && [...a.children].every(([key, child]) => same(child, b.children.get(key)));
+  if (a.children.size !== b.children.size) return false;
+  return [...a.children].every(([key, child]) => same(child, b.children.get(key)));
 }
 
-/** A query as the model sees it, from the steps of the SDKs: `[['orderByChild', 'n'], ['startAt', 2], ['limitToLast', 3]]`. */
+/** A query as the model sees it, from the steps of the SDKs: `[['orderByChild', 'n'], ['limitToLast', 3]]`. */
 export class View {
   #index = '.priority';
   #from = null;
@@ -124,15 +126,16 @@ export class View {
   }
 
   /**
-   * The events of the step from `before` to `after` (both from `of`): `[event, key, export, previous key]`, as SDKs order
-   * them; the value comes last, with the keys in order. Without a `before` these are the first events.
+   * The events of the step from `before` to `after` (both from `of`): `[event, key, export, previous key]`, as SDKs
+   * order them; the value comes last, with the keys in order. Without a `before` these are the first events.
    */
   events(before, after) {
     if (before !== undefined && same(before, after)) return [];
     const [old, now] = [before?.children ?? new Map(), after?.children ?? new Map()];
     const [left, right] = [this.ordered(before), this.ordered(after)];
     const previous = new Map(right.map(([key], place) => [key, right[place - 1]?.[0] ?? null]));
-    const tell = (event, children) => children.map(([key, child]) => [event, key, exported(child), previous.get(key) ?? null]);
+    const tell = (event, children) =>
+      children.map(([key, child]) => [event, key, exported(child), previous.get(key) ?? null]);
     const changed = right.filter(([key, child]) => old.has(key) && !same(old.get(key), child));
     return [
       ...left.filter(([key]) => !now.has(key)).map(([key, child]) => ['child_removed', key, exported(child), null]),
@@ -156,7 +159,8 @@ export class View {
   /** Where a child stands against a bound. A bound without a key stands for all children of its value. */
   #against([key, node], bound) {
     if (this.#index === '.key') return compareKeys(key, bound.value);
-    return compareValues(this.#indexed(node), leaf(bound.value)) || (bound.key === null ? 0 : compareKeys(key, bound.key));
+    const order = compareValues(this.#indexed(node), leaf(bound.value));
+    return order || (bound.key === null ? 0 : compareKeys(key, bound.key));
   }
 
   #indexed(node) {

@@ -6,7 +6,8 @@ export const EVENTS = ['child_removed', 'child_added', 'child_moved', 'child_cha
 
 /**
  * Listens to all five events of `place` and gives the log: `[event, key, export, previous key]`, and for a value
- * `['value', null, export, [keys in order]]`. `log.off()` ends it. A cancelled listener leaves `['cancelled', message]`.
+ * `['value', null, export, [keys in order]]`. `log.off()` ends it. A cancelled listener leaves
+ * `['cancelled', message]`.
  */
 export function record(place, events = EVENTS) {
   const log = [];

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { legacy } from '../adapters/legacy.js';
 import { modular } from '../adapters/modular.js';
 import { namespaced } from '../adapters/namespaced.js';
+import { old } from '../adapters/old.js';
 
 const require = createRequire(import.meta.url);
 
@@ -22,27 +23,32 @@ const SDKS = {
     require('firebase-4/database');
     return namespaced('firebase 4', firebase, []);
   },
-  'firebase 2.4.2': () => legacy('firebase 2.4.2', freshLegacy),
+  'firebase 2.4.2': () => legacy('firebase 2.4.2', () => fresh('firebase-2')),
   'firebase 2.4.2 long polling': () =>
     legacy('firebase 2.4.2 long polling', () => {
-      const Firebase = freshLegacy();
+      const Firebase = fresh('firebase-2');
       Firebase.INTERNAL.forceLongPolling();
       return Firebase;
     }, ['long polling', 'throws when cut']),
+  'firebase 1.1.3': () => old('firebase 1.1.3', () => fresh('firebase-1')),
+  'firebase 0.5.4': () => old('firebase 0.5.4', () => fresh('firebase-0'), ['before 1.0']),
   'firebase-admin': () => {
     const admin = require('firebase-admin');
     return namespaced('firebase-admin', admin, ['get', 'increment', 'startAfter']);
   },
 };
 
+/** The names of all SDKs. */
+export const NAMES = Object.keys(SDKS);
+
 export async function load(name) {
   resolveLocalhost();
   return SDKS[name]();
 }
 
-/** A copy of 2.4.2 that shares nothing with other copies. */
-function freshLegacy() {
-  const path = require.resolve('firebase-2');
+/** A copy of an SDK that shares nothing with other copies. */
+function fresh(name) {
+  const path = require.resolve(name);
   delete require.cache[path];
   return require(path);
 }

@@ -1,7 +1,8 @@
 // Random sequences of writes and listens, and what the model makes of them. A sequence is plain data made from its seed
 // alone, so that a failure can be run again, and made smaller by leaving steps out.
 //
-// Steps: { listen, path, query, by }, { unlisten }, { write, path, ... }. Keys made by push have the names of PUSHED in here.
+// Steps: { listen, path, query, by }, { unlisten }, { write, path, ... }. Keys made by push have the names of PUSHED in
+// here.
 
 import { at, exported, parse, put, View } from './model.js';
 
@@ -26,9 +27,22 @@ export const EPOCH_MS = 1_600_000_000_000;
 const STEPS_MIN = 6;
 const STEPS_MORE = 18;
 const LISTENERS_MAX = 5;
-const KEYS = ['a', 'b', 'c', 'd', '1', '2', '10', '01', '-3', 'Z', 'ä', '😀', '\uffee'];
-const LEAVES = [0, 1, 2, 2.5, 3, 10, -1, true, false, 'a', 'b', 'é', '', '😀'];
+const INTEGERS = ['1', '2', '10', '01', '-3', '-0', '2147483648'];
+const KEYS = ['a', 'b', 'c', 'd', ...INTEGERS, ' ', '%41', '"', 'Z', 'ä', '😀', '\uffee'];
+const LEAVES = [0, 1, 2, 2.5, 3, 10, -1, 1e-7, 123456.789, true, false, 'a', 'b', 'é', '', '😀', '"\\\n'];
+/** Where listeners are; half of them at the list itself. */
+const PLACES = ['list', 'list', 'list', 'list', '', 'other', 'list/KEY', 'list/KEY/n', 'list/KEY/deep'];
+/** Sets and updates come more often than all else. */
+const OFTEN = ['set', 'set', 'set', 'set', 'update', 'update', 'update'];
+const WRITES = [...OFTEN, 'remove', 'push', 'priority', 'increment', 'stamp', 'transaction'];
 const PRIORITIES = [null, null, null, 0, 1, 2, -1.5, 'a', 'b', ''];
+
+const ORDERS = {
+  key: ['orderByKey'],
+  value: ['orderByValue'],
+  child: ['orderByChild', 'n'],
+  deep: ['orderByChild', 'deep/n'],
+};
 
 class Maker {
   #random;
@@ -68,7 +82,7 @@ class Maker {
   #listen() {
     const id = this.#listeners++;
     this.#live.push(id);
-    const path = this.#pick(['list', 'list', 'list', 'list', '', `list/${this.#key()}`, `list/${this.#key()}/n`, 'other']);
+    const path = this.#pick(PLACES).replace('KEY', this.#key());
     const by = this.#chance(0.2) ? 'writer' : 'reader';
     this.steps.push({ listen: id, path, query: this.#chance(0.75) ? this.#query() : [], by });
   }
@@ -80,8 +94,7 @@ class Maker {
 
   #query() {
     const index = this.#pick(['key', 'value', 'priority', 'priority', 'child', 'child', 'deep']);
-    const order = { key: ['orderByKey'], value: ['orderByValue'], child: ['orderByChild', 'n'], deep: ['orderByChild', 'deep/n'] };
-    const query = order[index] ? [order[index]] : [];
+    const query = index in ORDERS ? [ORDERS[index]] : [];
     const bound = () => {
       if (index === 'key') return [this.#pick(KEYS)];
       const value = index === 'priority' ? this.#pick(PRIORITIES) : this.#pick([null, ...LEAVES]);
@@ -97,15 +110,17 @@ class Maker {
   }
 
   #write() {
-    const kind = this.#pick(['set', 'set', 'set', 'set', 'update', 'update', 'remove', 'push', 'priority', 'increment', 'stamp', 'transaction']);
+    const kind = this.#pick(WRITES);
     this.steps.push({ write: kind, ...this[`_${kind}`]() });
   }
 
   _set() {
+    if (this.#chance(0.03)) return { path: '', value: { list: this.#list(), other: this.#value() } };
     const path = this.#path();
     return { path, value: path.endsWith('/n') ? this.#leaf() : path === 'list' ? this.#list() : this.#value() };
   }
   _update() {
+    if (this.#chance(0.3)) return this.#updateOfChild();
     const root = this.#chance(0.2);
     const updates = {};
     for (let left = 1 + this.#below(4); left > 0; left--) {
@@ -118,6 +133,12 @@ class Maker {
     if (root && this.#chance(0.5)) updates.other = this.#value();
     return { path: root ? '' : 'list', updates };
   }
+  #updateOfChild() {
+    const updates = { n: this.#leaf(), name: this.#leaf(), 'deep/n': this.#leaf(), deep: this.#value() };
+    delete updates[this.#pick(['deep', 'deep/n'])]; // no path may lie below another
+    if (this.#chance(0.5)) delete updates[this.#pick(['n', 'name'])];
+    return { path: `list/${this.#key()}`, updates };
+  }
   _remove() {
     return { path: this.#path() };
   }
@@ -125,23 +146,24 @@ class Maker {
     return { path: 'list', value: this.#value() ?? 1, key: PUSHED(this.#pushed++) };
   }
   _priority() {
-    return { path: `list/${this.#key()}`, priority: this.#pick(PRIORITIES) };
+    return { path: this.#chance(0.15) ? 'list' : `list/${this.#key()}`, priority: this.#pick(PRIORITIES) };
   }
   _increment() {
-    return { path: this.#chance(0.5) ? `list/${this.#key()}/n` : `list/${this.#key()}`, by: this.#pick([1, 2, -1, 0.5]) };
+    return { path: `list/${this.#key()}${this.#chance(0.5) ? '/n' : ''}`, by: this.#pick([1, 2, -1, 0.5]) };
   }
   _stamp() {
     return { path: `list/${this.#key()}/when`, once: this.steps.length };
   }
   _transaction() {
-    return { path: `list/${this.#key()}${this.#chance(0.5) ? '/n' : ''}`, kind: this.#pick(Object.keys(TRANSACTIONS)) };
+    const path = this.#chance(0.1) ? 'list' : `list/${this.#key()}${this.#chance(0.5) ? '/n' : ''}`;
+    return { path, kind: this.#pick(Object.keys(TRANSACTIONS)) };
   }
 
   #path() {
     const roll = this.#random();
     if (roll < 0.06) return 'list';
     if (roll < 0.1) return 'other';
-    return `list/${this.#key()}${roll < 0.35 ? '/n' : roll < 0.42 ? '/deep/n' : ''}`;
+    return `list/${this.#key()}${roll < 0.35 ? '/n' : roll < 0.42 ? '/deep/n' : roll < 0.45 ? '/deep' : ''}`;
   }
   #leaf() {
     return this.#chance(0.1) ? null : this.#pick(LEAVES);
@@ -240,11 +262,14 @@ function apply(tree, step, now) {
       const made = parse(TRANSACTIONS[step.kind](plain(exported(old))));
       return put(tree, keys, made && { ...made, priority: old?.priority ?? null });
     }
-    case 'update':
-      return Object.entries(step.updates).reduce((inner, [path, json]) => {
+    case 'update': {
+      // In the order of the paths, which one sees where a node is empty in between: it loses its priority.
+      const changes = Object.entries(step.updates).sort(([a], [b]) => (a < b ? -1 : 1));
+      return changes.reduce((inner, [path, json]) => {
         const place = [...keys, ...split(path)];
         return put(inner, place, parse(json, at(tree, place), now));
       }, tree);
+    }
   }
 }
 

@@ -1,5 +1,6 @@
-// The cable between one client and the server: a TCP proxy on a port of its own. It can be cut and plugged in again, and
-// it counts the data the server pushes. The server echoes the Host it was asked for, so reconnections come here as well.
+// The cable between one client and the server: a TCP proxy on a port of its own. It can be cut and plugged in again,
+// and it counts the data the server pushes. The server echoes the Host it was asked for, so reconnections come here as
+// well.
 
 import { connect, createServer } from 'node:net';
 

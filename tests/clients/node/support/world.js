@@ -1,5 +1,5 @@
-// What a scenario finds around it in Node: a real server, connections of the SDK under test each on a wire of its own, REST
-// beside them, and clients that can be killed.
+// What a scenario finds around it in Node: a real server, connections of the SDK under test each on a wire of its own,
+// REST beside them, and clients that can be killed.
 
 import { spawn } from 'node:child_process';
 import { Rooted } from './rooted.js';
@@ -52,7 +52,9 @@ export class World {
       child.stdout.once('data', ready);
       over.then((code) => failed(new Error(`the doomed client ended by itself: ${code}`)));
     });
-    return { kill };
+    /** It lives on and does nothing any more, as behind a cable that was pulled out. */
+    const freeze = () => child.kill('SIGSTOP');
+    return { kill, freeze };
   }
 
   async close() {

@@ -1,0 +1,3 @@
+import { runAll } from './support/run.js';
+
+runAll('firebase 1.1.3');
