@@ -2,10 +2,11 @@
 //!
 //! The rooms, from left to right; each may use what stands left of it, never the reverse (`tests/tidy.rs` keeps it so):
 //!
-//! `base < model < rules, store, transport < engine < protocols < server < cli`
+//! `base < model < rules, auth, store, transport < engine < protocols < server < cli`
 //!
 //! ARCHITECTURE.md is the map.
 
+pub mod auth;
 pub mod base;
 pub mod cli;
 pub mod engine;

@@ -70,12 +70,34 @@ pub const UNACKNOWLEDGED_SECONDS: u64 = 18;
 pub const LINGER_SECONDS: u64 = 2;
 /// Seconds that running requests get to finish when the server is told to stop. Beyond: they are cut off.
 pub const DRAIN_SECONDS: u64 = 10;
+/// Bytes of a token or key that a client shows. Beyond: refused. Source: Firebase rules reference 9.3.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of a rules file. Beyond: refused, as beyond the next three. Source: Firebase rules reference 10.2.
 pub const RULES_BYTES_MAX: usize = 1024 * 1024;
 /// Open brackets in a rules file.
 pub const RULES_DEPTH_MAX: usize = 64;
 /// Bytes of one expression in it.
 pub const RULES_EXPRESSION_BYTES_MAX: usize = 64 * 1024;
+/// Parts of an expression one upon the other, as in a long sum; `&&` and `||` count once however many they join.
+pub const RULES_EXPRESSION_HEIGHT_MAX: usize = 256;
+/// What a regular expression weighs: its atoms, repetitions multiplied out, ten for one that takes in more than ASCII.
+pub const RULES_PATTERN_WEIGHT_MAX: usize = 20_000;
+/// What all regular expressions of a rules file weigh, each 100 more than that; equal ones count once.
+pub const RULES_PATTERNS_WEIGHT_MAX: usize = 200_000;
+/// Bytes of a compiled regular expression.
+pub const RULES_PATTERN_BYTES_MAX: usize = 1024 * 1024;
+/// Steps of a rule's evaluation: one for each part, and one for each so many bytes of text that it goes through.
+/// Beyond: the rule is false. Source: Firebase rules reference 7.5.
+pub const RULES_STEPS_MAX: usize = 10_000;
+pub const RULES_STEP_BYTES: usize = 16 * 1024;
+/// Bytes of the strings that a rule makes. Beyond: the rule is false. Source: Firebase rules reference 7.5.
+pub const RULES_STRING_BYTES_MAX: usize = 1024 * 1024;
+/// Rules that an explanation tells of, and parts of each. Beyond: it says that it is cut.
+pub const EXPLAIN_RULES_MAX: usize = 100;
+pub const EXPLAIN_PARTS_MAX: usize = 1_000;
+/// Different values that are told of each part of a rule, and of all. Beyond: only counted.
+pub const COVERAGE_PART_VALUES_MAX: usize = 10;
+pub const COVERAGE_VALUES_MAX: usize = 100_000;
 /// Indexes that it asks for. Every write looks which of them it touches.
 pub const RULES_INDEXES_MAX: usize = 1_000;
 /// Problems of a rules file that are told. Beyond: left out.

@@ -9,6 +9,7 @@
 //! - `query`, `order`: which children, in which order; `index_rule`: which orders are kept beside the tree
 //! - `change`: writes as asked, and records as settled
 //! - `server_value`: `.sv` placeholders and how they are settled
+//! - `identity`: who asks
 //! - `hash`: the node hash, which is the `ETag`; `compound_hash`: which parts of a client's copy are out of date
 //! - `walk`: a tree as a sequence of steps, from which text, hashes and nodes are made
 //! - `push_id`: keys that sort by creation time
@@ -18,6 +19,7 @@ pub(crate) mod arbitrary;
 pub mod change;
 pub mod compound_hash;
 pub mod hash;
+pub mod identity;
 pub mod index_rule;
 pub mod json;
 pub mod key;
@@ -32,6 +34,7 @@ pub mod walk;
 
 pub use change::{Change, Draft, Record, Value, Write, WriteOp};
 pub use compound_hash::{CompoundHash, RangeMerge};
+pub use identity::Identity;
 pub use index_rule::{IndexRule, Segment};
 pub use json::{DataError, Format};
 pub use key::Key;

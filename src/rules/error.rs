@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use super::place::{Counter, Position};
 use crate::base::limits::RULES_PROBLEMS_MAX;
 
 /// Why a text is no rules: at least one problem, in the order of the file.
@@ -54,32 +55,12 @@ impl RulesError {
     pub(super) fn new(source: &[u8], mut faults: Vec<Fault>) -> Self {
         faults.sort_by_key(|fault| fault.offset);
         faults.truncate(RULES_PROBLEMS_MAX);
-        let mut counter = Counter { source, offset: 0, line: 1, column: 1 };
-        let problems = faults.into_iter().map(|fault| counter.problem(fault)).collect();
-        Self { problems }
-    }
-}
-
-/// Counts lines and characters, once over the source however many faults there are.
-struct Counter<'a> {
-    source: &'a [u8],
-    offset: usize,
-    line: usize,
-    column: usize,
-}
-
-impl Counter<'_> {
-    fn problem(&mut self, fault: Fault) -> Problem {
-        for byte in self.source.get(self.offset..fault.offset).unwrap_or_default() {
-            match byte {
-                b'\n' => (self.line, self.column) = (self.line + 1, 1),
-                // Not the first byte of its character.
-                0x80..=0xbf => {}
-                _ => self.column += 1,
-            }
-        }
-        self.offset = self.offset.max(fault.offset);
-        Problem { line: self.line, column: self.column, text: fault.text }
+        let mut counter = Counter::new(source);
+        let problem = |Fault { offset, text }| {
+            let Position { line, column } = counter.position(offset);
+            Problem { line, column, text }
+        };
+        Self { problems: faults.into_iter().map(problem).collect() }
     }
 }
 
@@ -88,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_count_lines_and_characters_from_one() {
+    fn problems_are_told_in_the_order_of_the_file() {
         let source = "{\n  \"é😀\": x\r\n}".as_bytes();
         let at = |offset| Fault::new(offset, "here");
         let error = RulesError::new(source, vec![at(14), at(0), at(2), at(17)]);

@@ -6,11 +6,13 @@ use std::collections::HashMap;
 
 use super::dialect::{Json, Member, Value};
 use super::error::Fault;
+use super::expression::{Expression, Patterns, RuleKind, Scope};
+use super::place::{Counter, Position, raw_offset};
 use crate::base::limits::{RULES_EXPRESSION_BYTES_MAX, RULES_INDEXES_MAX, RULES_PROBLEMS_MAX};
 use crate::model::{Index, IndexRule, Key, Path, Segment};
 
 /// The rules of one place, and of those below it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct RuleNode {
     pub read: Option<Rule>,
     pub write: Option<Rule>,
@@ -20,28 +22,35 @@ pub struct RuleNode {
     pub children: HashMap<Key, RuleNode>,
     /// Rules of all children that are not named above.
     pub wildcard: Option<Box<Wildcard>>,
+    /// Whether a `.validate` here or below could refuse data.
+    pub(super) validates: bool,
 }
 
 /// The rules of any child; `name` is bound to its key.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Wildcard {
     /// With its `$`.
     pub name: String,
     pub node: RuleNode,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rule {
-    Constant(bool),
-    Expression(Expression),
+/// What grants or refuses.
+#[derive(Debug)]
+pub struct Rule {
+    /// Where it begins in the file: an expression behind its quote.
+    pub position: Position,
+    /// The byte of that.
+    pub(super) offset: usize,
+    pub(super) kind: RuleKind,
+    /// Its number in the file.
+    pub(super) number: usize,
+    pub(super) body: Body,
 }
 
-/// An expression as it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expression {
-    pub text: String,
-    /// The byte of the file where the text begins, behind its quote. Escapes in it take more bytes there than here.
-    pub offset: usize,
+#[derive(Debug)]
+pub(super) enum Body {
+    Constant(bool),
+    Expression(Expression),
 }
 
 impl RuleNode {
@@ -53,12 +62,6 @@ impl RuleNode {
     /// The rules of the place `path` below.
     pub fn at(&self, path: &Path) -> Option<&Self> {
         path.keys().iter().try_fold(self, |node, key| node.child(key))
-    }
-
-    /// Whether a `.validate` here or below could refuse data.
-    pub(super) fn validates(&self) -> bool {
-        let below = self.children.values().chain(self.wildcard.iter().map(|wildcard| &wildcard.node));
-        self.validate.as_ref().is_some_and(|rule| !rule.is_true()) || below.into_iter().any(Self::validates)
     }
 
     /// Adds the indexes of this node, whose place is `pattern`, and of all below.
@@ -76,25 +79,65 @@ impl RuleNode {
 }
 
 impl Rule {
+    /// One that is not in a file.
+    pub(super) fn constant(kind: RuleKind, value: bool) -> Self {
+        let position = Position { line: 1, column: 1 };
+        Self { position, offset: 0, kind, number: 0, body: Body::Constant(value) }
+    }
+
     /// Whether it says yes whatever is asked.
     pub fn is_true(&self) -> bool {
-        match self {
-            Self::Constant(value) => *value,
-            Self::Expression(expression) => expression.text.trim() == "true",
+        match &self.body {
+            Body::Constant(value) => *value,
+            Body::Expression(expression) => expression.is_true(),
         }
+    }
+
+    /// What is written.
+    pub fn text(&self) -> &str {
+        match &self.body {
+            Body::Constant(true) => "true",
+            Body::Constant(false) => "false",
+            Body::Expression(expression) => &expression.text,
+        }
+    }
+
+    /// The position of a byte of its text in `source`, the file that it is from.
+    pub(super) fn position_of(&self, source: &str, within: usize) -> Position {
+        let mut counter = Counter::from(source.as_bytes(), self.offset, self.position);
+        counter.position(raw_offset(source, self.offset, within))
     }
 }
 
 /// Makes the tree, and notes what is wrong on the way.
-#[derive(Default)]
-pub(super) struct Builder {
+pub(super) struct Builder<'a> {
     pub faults: Vec<Fault>,
-    /// Names bound by the nodes above the present one.
-    bound: Vec<String>,
+    source: &'a str,
+    counter: Counter<'a>,
+    /// Names bound by the nodes above the present one, and the depth of the key that each is bound to.
+    bound: Vec<(String, usize)>,
+    /// Of the present node: 0 for the root.
+    depth: usize,
     indexes: usize,
+    rules: usize,
+    patterns: Patterns,
 }
 
-impl Builder {
+impl<'a> Builder<'a> {
+    /// One for the file `source`.
+    pub fn new(source: &'a str) -> Self {
+        Self {
+            faults: Vec::new(),
+            source,
+            counter: Counter::new(source.as_bytes()),
+            bound: Vec::new(),
+            depth: 0,
+            indexes: 0,
+            rules: 0,
+            patterns: Patterns::default(),
+        }
+    }
+
     /// The rules of a whole file.
     pub fn file(&mut self, json: Json) -> RuleNode {
         let mut root = None;
@@ -123,17 +166,27 @@ impl Builder {
         };
         for Member { offset, name, json } in members {
             match name.as_str() {
-                ".read" => node.read = self.rule(json),
-                ".write" => node.write = self.rule(json),
-                ".validate" => node.validate = self.rule(json),
+                ".read" => node.read = self.rule(RuleKind::Read, json),
+                ".write" => node.write = self.rule(RuleKind::Write, json),
+                ".validate" => node.validate = self.rule(RuleKind::Validate, json),
                 ".indexOn" => node.indexes = self.indexes(json),
                 wildcard if is_wildcard(wildcard) => self.wildcard(&mut node, offset, name, json),
                 key => match Key::parse(key) {
-                    Ok(key) => drop(node.children.insert(key, self.node(json))),
+                    Ok(key) => drop(node.children.insert(key, self.below(json))),
                     Err(_) => self.fault(offset, BAD_KEY),
                 },
             }
         }
+        let below = node.children.values().chain(node.wildcard.iter().map(|wildcard| &wildcard.node));
+        let validates_below = below.into_iter().any(|below| below.validates);
+        node.validates = validates_below || node.validate.as_ref().is_some_and(|rule| !rule.is_true());
+        node
+    }
+
+    fn below(&mut self, json: Json) -> RuleNode {
+        self.depth += 1;
+        let node = self.node(json);
+        self.depth -= 1;
         node
     }
 
@@ -141,27 +194,48 @@ impl Builder {
         if node.wildcard.is_some() {
             self.fault(offset, "Only one unbound ($) child is allowed.");
         }
-        if self.bound.contains(&name) {
+        if self.bound.iter().any(|(bound, _)| *bound == name) {
             self.fault(offset, format!("Variable '{name}' is already bound."));
         }
-        self.bound.push(name.clone());
-        let below = self.node(json);
+        self.bound.push((name.clone(), self.depth));
+        let below = self.below(json);
         self.bound.pop();
         node.wildcard = Some(Box::new(Wildcard { name, node: below }));
     }
 
-    fn rule(&mut self, json: Json) -> Option<Rule> {
-        match json.value {
-            Value::Bool(value) => return Some(Rule::Constant(value)),
+    fn rule(&mut self, kind: RuleKind, json: Json) -> Option<Rule> {
+        let (offset, body) = match json.value {
+            Value::Bool(value) => (json.offset, Body::Constant(value)),
             Value::String(text) if text.len() <= RULES_EXPRESSION_BYTES_MAX => {
-                return Some(Rule::Expression(Expression { text, offset: json.offset + 1 }));
+                // Behind the quote.
+                let offset = json.offset + 1;
+                (offset, Body::Expression(self.expression(kind, offset, &text)?))
             }
             Value::String(_) => {
                 self.fault(json.offset, format!("The expression is longer than {RULES_EXPRESSION_BYTES_MAX} bytes."));
+                return None;
             }
-            _ => self.fault(json.offset, "Expected a boolean or an expression in a string."),
+            _ => {
+                self.fault(json.offset, "Expected a boolean or an expression in a string.");
+                return None;
+            }
+        };
+        let number = self.rules;
+        self.rules += 1;
+        Some(Rule { position: self.counter.position(offset), offset, kind, number, body })
+    }
+
+    fn expression(&mut self, kind: RuleKind, offset: usize, text: &str) -> Option<Expression> {
+        let scope = Scope { kind, bound: &self.bound };
+        match Expression::parse(text, &scope, &mut self.patterns) {
+            Ok(expression) => Some(expression),
+            Err(faults) => {
+                for Fault { offset: within, text } in faults.into_iter().take(RULES_PROBLEMS_MAX) {
+                    self.fault(raw_offset(self.source, offset, within), text);
+                }
+                None
+            }
         }
-        None
     }
 
     fn indexes(&mut self, json: Json) -> Vec<Index> {

@@ -2,17 +2,27 @@
 //!
 //! Source: Firebase rules reference 1, 10; REST reference 6.6, 10.1.
 
+use super::coverage::Counters;
 use super::dialect::Json;
 use super::error::{Fault, RulesError};
+use super::expression::RuleKind;
 use super::node::{Builder, Rule, RuleNode};
 use crate::base::limits::RULES_BYTES_MAX;
 use crate::model::{Index, IndexRule, Path};
 
 /// Rules that have been checked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Rules {
     text: String,
     root: RuleNode,
+    pub(super) counters: Counters,
+}
+
+/// The same text means the same.
+impl PartialEq for Rules {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
 }
 
 impl Rules {
@@ -26,9 +36,9 @@ impl Rules {
             return Err(error(vec![Fault::new(0, format!("The rules are longer than {RULES_BYTES_MAX} bytes."))]));
         }
         let json = Json::parse(text).map_err(|fault| error(vec![fault]))?;
-        let mut builder = Builder::default();
+        let mut builder = Builder::new(text);
         let root = builder.file(json);
-        if builder.faults.is_empty() { Ok(Self { text: text.to_owned(), root }) } else { Err(error(builder.faults)) }
+        if builder.faults.is_empty() { Ok(Self::new(text.to_owned(), root)) } else { Err(error(builder.faults)) }
     }
 
     /// As [`Rules::parse`], for what may not even be text.
@@ -47,9 +57,22 @@ impl Rules {
 
     /// Those of a database that nobody has given rules: everything is allowed.
     pub fn open() -> Self {
-        let open = || Some(Rule::Constant(true));
-        let root = RuleNode { read: open(), write: open(), ..RuleNode::default() };
-        Self { text: r#"{"rules":{".read":true,".write":true}}"#.to_owned(), root }
+        Self::constant(true)
+    }
+
+    /// Those that deny everything: for a database whose rules cannot be told.
+    pub fn closed() -> Self {
+        Self::constant(false)
+    }
+
+    fn constant(value: bool) -> Self {
+        let rule = |kind| Some(Rule::constant(kind, value));
+        let root = RuleNode { read: rule(RuleKind::Read), write: rule(RuleKind::Write), ..RuleNode::default() };
+        Self::new(format!(r#"{{"rules":{{".read":{value},".write":{value}}}}}"#), root)
+    }
+
+    fn new(text: String, root: RuleNode) -> Self {
+        Self { text, root, counters: Counters::default() }
     }
 
     /// The text as it was uploaded, comments included.
@@ -69,7 +92,7 @@ impl Rules {
     /// Whether they allow everything to everyone.
     pub fn is_open(&self) -> bool {
         let is_true = |rule: &Option<Rule>| rule.as_ref().is_some_and(Rule::is_true);
-        is_true(&self.root.read) && is_true(&self.root.write) && !self.root.validates()
+        is_true(&self.root.read) && is_true(&self.root.write) && !self.root.validates
     }
 
     /// The rules of the root.

@@ -34,13 +34,13 @@ fn rules_keep_their_text_and_give_it_as_plain_json() {
 
 #[test]
 fn tree_has_rules_names_and_places_of_expressions() {
-    let source = r#"{"rules":{".read":"a","x":{".write":false},"$k":{"$n":{".validate":"$k"}}}}"#;
+    let source = r#"{"rules":{".read":"now > 1","x":{".write":false},"$k":{"$n":{".validate":"$k != $n"}}}}"#;
     let rules = rules(source);
     let root = rules.root();
-    let Some(Rule::Expression(expression)) = &root.read else { panic!() };
-    assert_eq!((expression.text.as_str(), source.get(expression.offset..=expression.offset)), ("a", Some("a")));
-    assert_eq!(root.at(&path("x")).unwrap().write, Some(Rule::Constant(false)));
-    assert_eq!(root.at(&path("x/y")), None);
+    let read = root.read.as_ref().unwrap();
+    assert_eq!((read.text(), source.get(read.position.column - 1..).unwrap().get(..3)), ("now > 1", Some("now")));
+    assert_eq!(root.at(&path("x")).unwrap().write.as_ref().unwrap().text(), "false");
+    assert!(root.at(&path("x/y")).is_none());
     let wildcard = root.wildcard.as_ref().unwrap();
     assert_eq!((wildcard.name.as_str(), wildcard.node.wildcard.as_ref().unwrap().name.as_str()), ("$k", "$n"));
     assert!(root.at(&path("any/thing")).unwrap().validate.is_some());
@@ -50,8 +50,10 @@ fn tree_has_rules_names_and_places_of_expressions() {
 fn only_what_refuses_nobody_is_open() {
     assert!(Rules::open().is_open());
     assert_eq!(Rules::open(), rules(Rules::open().text()));
+    assert!(!Rules::closed().is_open());
+    assert_eq!(Rules::closed(), rules(Rules::closed().text()));
     for open in [
-        r#"{"rules":{".read":" true ",".write":"true","a":{".read":false,".indexOn":"h"}}}"#,
+        r#"{"rules":{".read":" true; /* all */",".write":"true","a":{".read":false,".indexOn":"h"}}}"#,
         r#"{"rules":{".read":true,".write":true,"$a":{"b":{".validate":true}}}}"#,
     ] {
         assert!(rules(open).is_open(), "{open}");
@@ -175,7 +177,8 @@ fn sizes_have_limits() {
     assert!(Rules::parse(&nested(RULES_DEPTH_MAX)).is_ok());
     assert!(refused(&nested(RULES_DEPTH_MAX + 1)).contains("Parse error. Nested more than 64 deep."));
 
-    let expression = |len: usize| format!("{{\"rules\":{{\".read\":\"{}\"}}}}", "a".repeat(len));
+    let expression =
+        |len: usize| format!("{{\"rules\":{{\".read\":\"{}\"}}}}", "true".to_owned() + &" ".repeat(len - 4));
     assert!(Rules::parse(&expression(64 * 1024)).is_ok());
     assert_eq!(refused(&expression(64 * 1024 + 1)), "1:19: The expression is longer than 65536 bytes.\n");
 
