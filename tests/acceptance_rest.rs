@@ -145,12 +145,13 @@ fn databases_are_chosen_by_parameter_host_and_default() {
 }
 
 #[test]
-fn credentials_are_accepted_and_change_nothing() {
+fn credentials_that_make_no_sense_are_refused_and_others_taken() {
     let server = Server::ephemeral();
     server.put("/t.json", "1");
-    for target in ["/t.json?auth=a.b.c", "/t.json?access_token=owner", "/t.json?auth_variable_override=%7B%7D&ac=x"] {
+    for target in ["/t.json?access_token=owner", "/t.json?auth_variable_override=%7B%7D&ac=x"] {
         assert_eq!(seen(&server.get(target)), (200, "1"), "{target}");
     }
+    assert_eq!(refused(&server, "GET", "/t.json?auth=a.b.c", &[], "", 401), "Could not parse auth token.");
     let answer = server.request("GET", "/t.json", &[("Authorization", "Bearer owner")], "");
     assert_eq!(seen(&answer), (200, "1"));
 }

@@ -58,16 +58,16 @@ fn rules_are_served_as_they_were_uploaded() {
 }
 
 #[test]
-fn rules_that_restrict_are_taken_with_a_warning() {
+fn rules_are_in_force_from_their_answer_on() {
     let server = Server::ephemeral();
     assert_eq!(seen(&server.put(RULES, OPEN)), (200, TAKEN));
-    assert!(!server.log().contains("rules"), "{}", server.log());
-    let closed = r#"{"rules":{".read":"auth != null","a":{".validate":"newData.isString()"}}}"#;
-    let taken = server.put(RULES, closed);
-    assert_eq!((taken.status, &taken.json()["status"]), (200, &json!("ok")));
-    assert!(taken.json()["warning"].as_str().unwrap().contains("not restricted yet"));
-    assert!(server.log().contains("access is not restricted yet"), "{}", server.log());
-    assert_eq!((seen(&server.put("/a.json", "1")), seen(&server.get("/a.json"))), ((200, "1"), (200, "1")));
+    assert_eq!(seen(&server.put("/a.json", "1")), (200, "1"));
+    let closed = r#"{"rules":{".read":"auth != null",".write":true,"a":{".validate":"newData.isString()"}}}"#;
+    assert_eq!(seen(&server.put(RULES, closed)), (200, TAKEN));
+    assert_eq!(refused(&server, "GET", "/a.json", &[], "", 401), "Permission denied");
+    assert_eq!(refused(&server, "PUT", "/a.json", &[], "1", 401), "Permission denied");
+    assert_eq!(seen(&server.put("/a.json", "\"x\"")), (200, "\"x\""));
+    assert_eq!(seen(&server.get("/a.json?access_token=owner")), (200, "\"x\""));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn bad_rules_are_refused_with_their_places_and_change_nothing() {
 fn rules_and_their_indexes_survive_kill_and_restart() {
     let data = tempfile::tempdir().unwrap();
     let mut server = Server::with_data(data.path());
-    let rules = "{\"rules\":{\"d\":{\".indexOn\":\"h\"}}} // mine\n";
+    let rules = "{\"rules\":{\".read\":true,\".write\":true,\"d\":{\".indexOn\":\"h\"}}} // mine\n";
     assert_eq!(server.put("/.settings/rules.json?ns=n", rules).status, 200);
     server.put("/d.json?ns=n", r#"{"a":{"h":2},"b":{"h":1}}"#);
     server.kill();

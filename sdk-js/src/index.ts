@@ -1,5 +1,6 @@
 // The one entry: everything public.
 
+export type { AuthData, TokenSource } from './api/auth.ts';
 export type { OnComplete } from './api/callbacks.ts';
 export { Firebase, Firebase as default, type PushReference } from './api/firebase.ts';
 export type { OnDisconnect } from './api/on-disconnect.ts';

@@ -8,10 +8,12 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::ArgMatches;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::flags;
@@ -65,28 +67,34 @@ async fn serve(config: Config) -> ExitCode {
     say(&greeting(&server, Paint::for_stdout()));
     let drain = CancellationToken::new();
     let leftover = server.config().ephemeral.then(|| server.data().to_owned());
-    tokio::spawn(signals.watch(drain.clone(), leftover));
+    tokio::spawn(signals.watch(drain.clone(), leftover, server.reload()));
     server.run(drain).await;
     tracing::info!("stopped");
     ExitCode::SUCCESS
 }
 
 struct Signals {
+    reload: Signal,
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            reload: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
 
-    /// The first signal drains, the second ends the process at once. Acknowledged writes are safe either way.
-    async fn watch(mut self, drain: CancellationToken, leftover: Option<PathBuf>) {
-        self.next().await;
+    /// SIGHUP reads files again. The first other signal drains, the second ends the process at once. Acknowledged
+    /// writes are safe either way.
+    async fn watch(mut self, drain: CancellationToken, leftover: Option<PathBuf>, reload: Arc<Notify>) {
+        self.next(&reload).await;
         tracing::info!("stopping: running requests may finish; a second signal ends it at once");
         drain.cancel();
-        let code = self.next().await;
+        let code = self.next(&reload).await;
         if let Some(path) = leftover {
             let _ = std::fs::remove_dir_all(path);
         }
@@ -94,10 +102,13 @@ impl Signals {
     }
 
     /// The exit code that belongs to the next signal.
-    async fn next(&mut self) -> i32 {
-        tokio::select! {
-            _ = self.interrupt.recv() => 130,
-            _ = self.terminate.recv() => 143,
+    async fn next(&mut self, reload: &Notify) -> i32 {
+        loop {
+            tokio::select! {
+                _ = self.reload.recv() => reload.notify_one(),
+                _ = self.interrupt.recv() => return 130,
+                _ = self.terminate.recv() => return 143,
+            }
         }
     }
 }
@@ -113,8 +124,10 @@ fn greeting(server: &Server, paint: Paint) -> String {
     };
     let host = if host.is_ipv6() { format!("[{host}]") } else { host.to_string() };
     let url = format!("http://{host}:{}", address.port());
-    let mode = if address.ip().is_loopback() {
-        "emulator: everyone on this machine may read and write everything".to_owned()
+    let mode = if config.production {
+        "production: rules decide, credentials are verified".to_owned()
+    } else if address.ip().is_loopback() {
+        "emulator: rules decide once there are some, credentials are not verified".to_owned()
     } else {
         paint.warning("emulator, PUBLIC: everyone who reaches this address may read and write everything")
     };

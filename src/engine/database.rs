@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::DatabaseError;
-use super::request::{ListenRequest, Reply, Unavailable, WriteError, WriteRequest, Written};
+use super::request::{ListenError, ListenRequest, Reply, Unavailable, WriteError, WriteRequest, Written};
 use super::rules::InForce;
 use super::session::Sessions;
 use super::snapshot::window_node;
@@ -20,6 +20,7 @@ use crate::base::limits::WRITER_QUEUE_MAX;
 use crate::base::{Clock, Millis};
 use crate::model::push_id::PushIds;
 use crate::model::{Key, Node, Path, Query};
+use crate::rules::Rules;
 use crate::store::{self, Readers, Snapshot, StoreError};
 
 /// One database. Shared by everything that speaks to it.
@@ -54,13 +55,14 @@ impl Database {
         options: &store::Options,
         clock: Clock,
         presence_grace: Duration,
+        default_rules: &Arc<Rules>,
         runtime: tokio::runtime::Handle,
     ) -> Result<Arc<Self>, DatabaseError> {
         let (store, readers) = store::open(file, options)?;
         let push_ids = PushIds::new(store.last_time());
         let epoch = store.epoch().to_owned();
         let newest = Arc::new(AtomicU64::new(0));
-        let in_force = InForce::load(&store)?;
+        let in_force = InForce::load(&store, default_rules)?;
         let shared = Shared { newest: Arc::clone(&newest), rules: in_force.clone() };
         let writer = Writer::new(store, readers.clone(), runtime.clone(), clock.clone(), shared)?;
         let (sender, receiver) = mpsc::channel(WRITER_QUEUE_MAX);
@@ -125,13 +127,13 @@ impl Database {
     }
 
     /// Registers a listener. Its first events are queued on its outbox before this returns.
-    pub async fn listen(self: &Arc<Self>, request: ListenRequest) -> Result<Listener, Unavailable> {
+    pub async fn listen(self: &Arc<Self>, request: ListenRequest) -> Result<Listener, ListenError> {
         let id = self.next_id();
         let (reply, outcome) = oneshot::channel();
         // Made first: should this future be dropped while it waits, the listener is taken back.
         let mut listener = Listener { id, seq: 0, database: Arc::downgrade(self) };
         self.send(Command::Listen { id, request: Box::new(request), reply }).await?;
-        listener.seq = outcome.await.map_err(|_| Unavailable)?;
+        listener.seq = outcome.await.map_err(|_| Unavailable)??;
         Ok(listener)
     }
 

@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
 use super::database::Database;
 use super::error::DatabaseError;
+use super::request::Unavailable;
+use crate::auth::{AuthError, Credential, Identified, Keyring};
 use crate::base::Clock;
 use crate::base::limits::DATABASES_MAX;
+use crate::rules::Rules;
 use crate::store;
 
 /// How databases are opened.
@@ -22,17 +25,104 @@ pub struct EngineConfig {
     /// How long a session whose stream broke may take to come back before its onDisconnect writes run.
     pub presence_grace: Duration,
     pub clock: Clock,
+    /// Whom to believe.
+    pub keyring: Keyring,
+    pub powers: Powers,
+}
+
+/// What anyone may do who has no credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Powers {
+    /// Databases spring into being, open to all until they have rules, and who reaches the server may administer it.
+    Emulator,
+    /// Nothing that rules do not allow. There are databases of these names and those that are stored, closed until they
+    /// have rules.
+    Production { databases: Vec<String> },
 }
 
 /// The databases of a process.
 pub struct Engine {
     config: EngineConfig,
+    keyring: RwLock<Arc<Keyring>>,
+    /// Those of databases that were never given any.
+    default_rules: Arc<Rules>,
+    /// Those of a file, which come before all that were stored.
+    file_rules: RwLock<Option<Arc<Rules>>>,
+    /// Asked for when a token is shown whose key is not known.
+    keys_wanted: Notify,
     open: Mutex<HashMap<String, Arc<OnceCell<Arc<Database>>>>>,
 }
 
 impl Engine {
     pub fn new(config: EngineConfig) -> Arc<Self> {
-        Arc::new(Self { config, open: Mutex::new(HashMap::new()) })
+        let keyring = RwLock::new(Arc::new(config.keyring.clone()));
+        let default_rules = Arc::new(if config.powers == Powers::Emulator { Rules::open() } else { Rules::closed() });
+        Arc::new(Self {
+            config,
+            keyring,
+            default_rules,
+            file_rules: RwLock::default(),
+            keys_wanted: Notify::new(),
+            open: Mutex::new(HashMap::new()),
+        })
+    }
+
+    /// Whether everybody may do what is an administrator's.
+    pub fn is_emulator(&self) -> bool {
+        self.config.powers == Powers::Emulator
+    }
+
+    /// What is trusted now.
+    pub fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.keyring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Trusts what `change` makes of what is trusted now. Who is connected already stays so until the credential ends.
+    pub fn change_keyring(&self, change: impl FnOnce(&Keyring) -> Keyring) {
+        let mut keyring = self.keyring.write().unwrap_or_else(PoisonError::into_inner);
+        *keyring = Arc::new(change(&keyring));
+    }
+
+    /// Waits until a token was shown whose issuer is trusted, but whose key is not known.
+    pub async fn keys_wanted(&self) {
+        self.keys_wanted.notified().await;
+    }
+
+    /// Whether rules were given: by a file, or to a database that is open.
+    pub fn has_rules(&self) -> bool {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let given = |database: &Arc<Database>| !Arc::ptr_eq(&database.rules(), &self.default_rules);
+        self.file_rules.read().unwrap_or_else(PoisonError::into_inner).is_some()
+            || open.values().filter_map(|cell| cell.get()).any(given)
+    }
+
+    /// Puts the rules of a file in force, in all databases: those that are open now, and others when they are opened.
+    ///
+    /// # Errors
+    /// A database is closing or its disk fails; the others have them.
+    pub async fn set_file_rules(&self, rules: Arc<Rules>) -> Result<(), Unavailable> {
+        *self.file_rules.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&rules));
+        let open: Vec<Arc<Database>> = {
+            let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.values().filter_map(|cell| cell.get().cloned()).collect()
+        };
+        let mut outcome = Ok(());
+        for database in open {
+            outcome = outcome.and(database.set_rules(Arc::clone(&rules)).await);
+        }
+        outcome
+    }
+
+    /// Who shows `credential`.
+    ///
+    /// # Errors
+    /// What is wrong with it. That is not nobody: whoever shows a bad credential is refused.
+    pub fn identify(&self, credential: &Credential<'_>) -> Result<Identified, AuthError> {
+        let outcome = self.keyring().identify(credential, self.config.clock.now());
+        if matches!(outcome, Err(AuthError::UnknownKeyId)) {
+            self.keys_wanted.notify_one();
+        }
+        outcome
     }
 
     /// The database of that name, opened or made now if need be.
@@ -41,8 +131,15 @@ impl Engine {
         if let Some(database) = cell.get() {
             return Ok(Arc::clone(database));
         }
-        let opened = cell.get_or_try_init(|| self.open(name)).await;
-        opened.cloned()
+        let opened = cell.get_or_try_init(|| self.open(name)).await.cloned();
+        if opened.is_err() {
+            // Names that nobody has must not take the places of those that there are.
+            self.open
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .retain(|open, cell| open != name || cell.initialized());
+        }
+        opened
     }
 
     fn cell(&self, name: &str) -> Result<Arc<OnceCell<Arc<Database>>>, DatabaseError> {
@@ -67,11 +164,23 @@ impl Engine {
         let config = self.config.clone();
         let runtime = tokio::runtime::Handle::current();
         let name = name.to_owned();
+        let default_rules = Arc::clone(&self.default_rules);
         let opened = tokio::task::spawn_blocking(move || {
             let file = config.data.join(format!("{name}.sqlite"));
-            Database::open(&name, &file, &config.store, config.clock, config.presence_grace, runtime)
+            if let Powers::Production { databases } = &config.powers
+                && !databases.contains(&name)
+                && !file.exists()
+            {
+                return Err(DatabaseError::Unknown(name));
+            }
+            Database::open(&name, &file, &config.store, config.clock, config.presence_grace, &default_rules, runtime)
         });
-        opened.await.map_err(|_| DatabaseError::Stopping)?
+        let database = opened.await.map_err(|_| DatabaseError::Stopping)??;
+        let rules = self.file_rules.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(rules) = rules.filter(|rules| rules.text() != database.rules().text()) {
+            database.set_rules(rules).await.map_err(|_| DatabaseError::Stopping)?;
+        }
+        Ok(database)
     }
 
     /// Opens every database that has a file, so that a damaged one is told at start and what sessions of the last

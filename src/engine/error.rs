@@ -10,6 +10,8 @@ use crate::store::{OpenError, StoreError};
 pub enum DatabaseError {
     /// The name has other characters than `a-z 0-9 _ -`, or is longer than 100.
     Name(String),
+    /// There is none of that name, and none is made by asking for it.
+    Unknown(String),
     /// More than [`DATABASES_MAX`] would be open.
     TooMany,
     Open(OpenError),
@@ -24,6 +26,7 @@ impl fmt::Display for DatabaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(name) => write!(f, "{name:?} is no database name (a-z, 0-9, _ and -, at most 100)"),
+            Self::Unknown(name) => write!(f, "there is no database {name}: name it in `databases`, and start again"),
             Self::TooMany => write!(f, "more than {DATABASES_MAX} databases would be open"),
             Self::Open(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),

@@ -17,7 +17,7 @@ use super::request::Shape;
 use super::snapshot::{TreeSource, build_window, window_node};
 use super::view::{ChildEvent, Touched, advance};
 use super::window::Window;
-use crate::model::{Change, Format, Index, Key, Node, Path, Query, Record, Value};
+use crate::model::{Change, Format, Identity, Index, Key, Node, Path, Query, Record, Value};
 use crate::store::{Applied, StoreError, Tree};
 use crate::transport::Outbox;
 
@@ -50,6 +50,12 @@ pub(super) enum Held {
 pub(super) struct Subscriber {
     pub id: u64,
     pub outbox: Arc<Outbox>,
+    /// Whose it is: judged again when the rules change.
+    pub who: Identity,
+    /// Whether the outbox has no other use.
+    pub is_alone: bool,
+    /// The link whose it is.
+    pub link: Option<u64>,
     /// Another listener of the same client, further up, is told everything that this one would be.
     pub is_muted: bool,
 }

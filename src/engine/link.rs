@@ -12,11 +12,12 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::database::Database;
-use super::event::Encoder;
-use super::request::{Answer, Arm, LinkListen, Owed, ReadError, Reply, Unavailable, WriteError, WriteRequest, Written};
+use super::request::{
+    Answer, Arm, LinkListen, LinkRead, Owed, ReadError, Reply, Unavailable, WriteError, WriteRequest, Written,
+};
 use super::writer::{Command, LinkCommand};
 use crate::base::random;
-use crate::model::{Path, Query};
+use crate::model::Identity;
 use crate::transport::Outbox;
 
 /// One client's way to a database. Dropped, it ends: its listeners go and what it armed runs.
@@ -65,10 +66,21 @@ impl Link {
         self.database.send(Command::Write { request, link: Some(self.id), reply }).await
     }
 
-    /// Arms or disarms onDisconnect writes.
-    pub async fn arm(&self, arm: Arm, answer: Answer<Result<(), WriteError>>) -> Result<(), Unavailable> {
+    /// Arms or disarms onDisconnect writes. They run as `who`.
+    pub async fn arm(
+        &self,
+        who: Identity,
+        arm: Arm,
+        answer: Answer<Result<(), WriteError>>,
+    ) -> Result<(), Unavailable> {
         let (session, reply) = (Arc::clone(&self.session), Reply::Link(Owed::new(&self.outbox, answer)));
-        self.database.send(Command::Arm { session, link: Some(self.id), arm, reply }).await
+        self.database.send(Command::Arm { session, link: Some(self.id), who, arm, reply }).await
+    }
+
+    /// From now on its listeners are those of `who`: one that may no longer listen is told so, and is gone. Then come
+    /// `bytes`.
+    pub async fn identify(&self, who: Identity, bytes: Bytes) -> Result<(), Unavailable> {
+        self.send(LinkCommand::Identify { who, outbox: Arc::clone(&self.outbox), bytes }).await
     }
 
     /// Adds a listener: what it shows now (unless the client knows it), then the answer, then its events. Refused, it
@@ -92,20 +104,14 @@ impl Link {
         self.send(LinkCommand::Unlisten { id, outbox: Arc::clone(&self.outbox), answer }).await
     }
 
-    /// One read: `encoder` writes all of the answer as the `Put` at the root, `refused` what is said instead.
-    pub async fn read(
-        &self,
-        path: Path,
-        query: Query,
-        encoder: Arc<dyn Encoder>,
-        refused: Answer<ReadError>,
-    ) -> Result<(), Unavailable> {
+    /// One read; `refused` makes what is said instead.
+    pub async fn read(&self, read: LinkRead, refused: Answer<ReadError>) -> Result<(), Unavailable> {
         let answer: Answer<Result<(), ReadError>> = Box::new(|outcome| match outcome {
             Ok(()) => Bytes::new(),
             Err(error) => refused(error),
         });
         let answer = Owed::new(&self.outbox, answer);
-        self.send(LinkCommand::Read { path, query: Box::new(query), encoder, answer }).await
+        self.send(LinkCommand::Read { read: Box::new(read), answer }).await
     }
 
     /// Queues bytes behind everything that was asked before.

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::event::Encoder;
+use super::encode::encode;
+use super::event::{Encoder, Event};
 use super::feed::{Feed, Subscriber};
 use super::request::Shape;
-use crate::model::{Key, Path, Query, Record};
+use crate::model::{Identity, Key, Path, Query, Record};
 use crate::store::{StoreError, Tree};
 use crate::transport::Outbox;
 
@@ -43,6 +44,8 @@ pub(super) struct NewListener<'a> {
     pub shape: Shape,
     pub encoder: &'a Arc<dyn Encoder>,
     pub outbox: &'a Arc<Outbox>,
+    pub who: &'a Identity,
+    pub is_alone: bool,
     /// The link whose it is, and whether it is of the default family.
     pub link: Option<(u64, bool)>,
 }
@@ -72,7 +75,17 @@ impl Listeners {
         };
         let is_muted = self.join_link(new);
         if let Some(feed) = self.feeds.get_mut(&number) {
-            feed.subscribe(new.encoder, Subscriber { id: new.id, outbox: Arc::clone(new.outbox), is_muted });
+            feed.subscribe(
+                new.encoder,
+                Subscriber {
+                    id: new.id,
+                    outbox: Arc::clone(new.outbox),
+                    who: new.who.clone(),
+                    is_alone: new.is_alone,
+                    link: new.link.map(|(link, _)| link),
+                    is_muted,
+                },
+            );
         }
         self.by_listener.insert(new.id, number);
         Ok(number)
@@ -140,6 +153,66 @@ impl Listeners {
         for subscriber in subscribers.filter(|subscriber| subscriber.id == id) {
             subscriber.is_muted = is_muted;
         }
+    }
+
+    /// The listeners of a link, the oldest first.
+    pub fn of_link(&self, link: u64) -> Vec<u64> {
+        let mut ids: Vec<u64> = self.by_link.get(&link).into_iter().flat_map(|own| &own.all).copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// From now on these listeners are those of `who`.
+    pub fn identify(&mut self, ids: &[u64], who: &Identity) {
+        for &id in ids {
+            let feed = self.by_listener.get(&id).and_then(|number| self.feeds.get_mut(number));
+            let subscribers =
+                feed.into_iter().flat_map(|feed| &mut feed.outlets).flat_map(|outlet| &mut outlet.subscribers);
+            for subscriber in subscribers.filter(|subscriber| subscriber.id == id) {
+                subscriber.who = who.clone();
+            }
+        }
+    }
+
+    /// All listeners that `is_allowed` does not allow, the oldest first.
+    ///
+    /// # Errors
+    /// The first of `is_allowed`.
+    pub fn denied<E>(
+        &self,
+        mut is_allowed: impl FnMut(&Identity, &Path, &Query) -> Result<bool, E>,
+    ) -> Result<Vec<u64>, E> {
+        let mut denied = Vec::new();
+        for feed in self.feeds.values() {
+            for subscriber in feed.outlets.iter().flat_map(|outlet| &outlet.subscribers) {
+                if !is_allowed(&subscriber.who, &feed.path, &feed.query)? {
+                    denied.push(subscriber.id);
+                }
+            }
+        }
+        denied.sort_unstable();
+        Ok(denied)
+    }
+
+    /// Place and query of a listener.
+    pub fn wanted(&self, id: u64) -> Option<(&Path, &Query)> {
+        let feed = self.feeds.get(self.by_listener.get(&id)?)?;
+        Some((&feed.path, &feed.query))
+    }
+
+    /// Tells a listener that it is over, and forgets it.
+    pub fn cancel(&mut self, id: u64, reason: &str) {
+        let Some(feed) = self.by_listener.get(&id).and_then(|number| self.feeds.get(number)) else { return };
+        let mut link = None;
+        for outlet in &feed.outlets {
+            let Some(subscriber) = outlet.subscribers.iter().find(|subscriber| subscriber.id == id) else { continue };
+            link = subscriber.link;
+            subscriber.outbox.push(encode(outlet.encoder.as_ref(), &Event::Cancel { reason }, None));
+            if subscriber.is_alone {
+                subscriber.outbox.close();
+            }
+        }
+        self.remove(id, link);
     }
 
     pub fn feed(&self, number: u64) -> Option<&Feed> {

@@ -6,12 +6,14 @@
 //! - `database`: the front of one database; `writer`: its one writer, a thread; `state`: what that does within a batch
 //! - `request`: what may be asked of the writer, and what it answers
 //! - `settle`: server values, push ids and preconditions become a record
+//! - `authorize`: what rules see of the tree, before a write and after it
 //! - `feed`: listeners that want the same events share one feed; `listeners`: feeds by path
 //! - `view`, `window`: ordered views for queries and child events; `replay`: resuming them from the log; `tail`: its
 //!   newest part, decoded
 //! - `session`: presence; `on_disconnect`: what runs when it ends
 //! - `event`: what listeners are told; `error`: why a database cannot be had
 
+mod authorize;
 mod by_key;
 mod content;
 mod database;
@@ -43,15 +45,19 @@ mod writer;
 mod tests;
 
 pub use database::{Database, Listener};
-pub use databases::{Engine, EngineConfig};
+pub use databases::{Engine, EngineConfig, Powers};
 pub use error::DatabaseError;
 pub use event::{Encoder, Event, EventType, EventTypes, Packer, Position};
 pub use link::Link;
 pub use request::{
-    Answer, Arm, Condition, Current, Known, LinkListen, ListenRequest, ReadError, Resume, Shape, Unavailable,
-    WriteError, WriteRequest, Written,
+    Answer, Arm, Condition, Current, DENIED, Known, LinkListen, LinkRead, ListenError, ListenRequest, ReadError,
+    Resume, Shape, Unavailable, WriteError, WriteRequest, Written,
 };
 pub use session::{Attachment, Session, SessionError};
 
+pub use crate::auth::{
+    AdminKey, AuthError, Credential, Identified, Issuer, KEY_SET_BYTES_MAX, KeySet, KeyText, Keyring, KeyringError,
+    Secret, Trust, act_as,
+};
 pub use crate::rules::{Rules, RulesError};
 pub use crate::store::{Durability, Options as StoreOptions, Snapshot, StoreError, Tree};

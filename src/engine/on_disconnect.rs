@@ -5,11 +5,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Draft, Key, Node, Path, Placeholder, Value};
+use crate::model::{Draft, Identity, Key, Node, Path, Placeholder, Value};
 
 /// The pending values of one session. No place lies below another.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Pending(BTreeMap<Path, Draft>);
+pub(super) struct Pending(BTreeMap<Path, Armed>);
+
+/// A pending value, and who wants it written.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Armed {
+    pub draft: Draft,
+    /// Where several have a part in it: the last, who may not be allowed the rest. Then nothing of it is written.
+    pub who: Identity,
+}
 
 /// How the stored rows change with a registration.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,27 +35,28 @@ impl Pending {
         self.0.is_empty()
     }
 
-    pub fn get(&self, path: &Path) -> Option<&Draft> {
+    pub fn get(&self, path: &Path) -> Option<&Armed> {
         self.0.get(path)
     }
 
     /// Puts back what was stored, as it was.
-    pub fn restore(&mut self, path: Path, draft: Draft) {
-        self.0.insert(path, draft);
+    pub fn restore(&mut self, path: Path, armed: Armed) {
+        self.0.insert(path, armed);
     }
 
     /// Remembers a value for `path`.
-    pub fn set(&mut self, path: &Path, draft: Draft) -> PendingChange {
+    pub fn set(&mut self, path: &Path, Armed { draft, who }: Armed) -> PendingChange {
         if let Some(above) = self.above(path) {
             if let Some(pending) = self.0.get_mut(&above)
                 && let Some(below) = path.strip_prefix(&above)
             {
-                write_into(pending, &below, draft);
+                write_into(&mut pending.draft, &below, draft);
+                pending.who = who;
             }
             return PendingChange { gone: Vec::new(), stored: vec![above] };
         }
         let gone = self.forget_below(path);
-        self.0.insert(path.clone(), draft);
+        self.0.insert(path.clone(), Armed { draft, who });
         PendingChange { gone, stored: vec![path.clone()] }
     }
 
@@ -56,20 +65,20 @@ impl Pending {
         let mut change = PendingChange { gone: self.forget_below(path), stored: Vec::new() };
         let Some(above) = self.above(path) else { return change };
         // A leaf above stays as it is: nothing of it lies at `path`.
-        if !matches!(self.0.get(&above), Some(Draft { value: Value::Node(Node::Inner(_)), .. })) {
+        if !self.0.get(&above).is_some_and(|armed| matches!(armed.draft.value, Value::Node(Node::Inner(_)))) {
             return change;
         }
-        if let Some(pending) = self.0.remove(&above) {
+        if let Some(Armed { draft, who }) = self.0.remove(&above) {
             change.gone.push(above.clone());
-            for (place, draft) in split(&above, pending, path) {
+            for (place, draft) in split(&above, draft, path) {
                 change.stored.push(place.clone());
-                self.0.insert(place, draft);
+                self.0.insert(place, Armed { draft, who: who.clone() });
             }
         }
         change
     }
 
-    pub fn into_places(self) -> impl Iterator<Item = (Path, Draft)> {
+    pub fn into_places(self) -> impl Iterator<Item = (Path, Armed)> {
         self.0.into_iter()
     }
 
@@ -145,21 +154,25 @@ mod tests {
         Path::parse(text).unwrap()
     }
 
-    fn leaf(value: i64) -> Draft {
-        Node::leaf(Scalar::Int(value)).into()
+    fn armed(node: Node) -> Armed {
+        Armed { draft: node.into(), who: Identity::Nobody }
     }
 
-    fn tree(leaves: &[(&str, i64)]) -> Draft {
+    fn leaf(value: i64) -> Armed {
+        armed(Node::leaf(Scalar::Int(value)))
+    }
+
+    fn tree(leaves: &[(&str, i64)]) -> Armed {
         let mut node = Node::Empty;
         for (at, value) in leaves {
             node.set(path(at).keys(), Node::leaf(Scalar::Int(*value)));
         }
-        node.into()
+        armed(node)
     }
 
-    fn check(pending: Pending, expected: &[(&str, Draft)]) {
-        let places: Vec<(Path, Draft)> = pending.into_places().collect();
-        let expected: Vec<(Path, Draft)> = expected.iter().map(|(at, draft)| (path(at), draft.clone())).collect();
+    fn check(pending: Pending, expected: &[(&str, Armed)]) {
+        let places: Vec<(Path, Armed)> = pending.into_places().collect();
+        let expected: Vec<(Path, Armed)> = expected.iter().map(|(at, armed)| (path(at), armed.clone())).collect();
         assert_eq!(places, expected);
     }
 

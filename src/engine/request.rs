@@ -8,12 +8,14 @@ use tokio::sync::oneshot;
 
 use super::event::{Encoder, EventTypes};
 use crate::model::compound_hash::CompoundHash;
-use crate::model::{Change, Draft, Node, Path, Query, Write, hash};
+use crate::model::{Change, Draft, Identity, Node, Path, Query, Write, hash};
 use crate::transport::Outbox;
 
 /// A write with its conditions.
 #[derive(Clone, Debug)]
 pub struct WriteRequest {
+    /// Who writes: judged by the rules in the writer's turn.
+    pub who: Identity,
     pub write: Write,
     /// Only if the node at the write's path is this. Compared within the writer's turn.
     pub if_match: Option<Condition>,
@@ -49,6 +51,8 @@ pub struct Written {
 pub enum WriteError {
     /// `if_match` did not match; for an [`Condition::Etag`]: what is there instead.
     Stale(Option<Box<Current>>),
+    /// The rules do not allow it.
+    Denied,
     /// It would touch more than `rows_max` rows.
     TooBig,
     /// It breaks a limit or rule that only the writer can check; the text says which.
@@ -68,6 +72,7 @@ impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stale(_) => f.write_str("the data is not what `if-match` says"),
+            Self::Denied => f.write_str(DENIED),
             Self::TooBig => {
                 f.write_str("Data to write exceeds the maximum size that can be modified with a single request.")
             }
@@ -100,15 +105,22 @@ impl fmt::Display for Unavailable {
 
 impl std::error::Error for Unavailable {}
 
+/// What clients are told that may not do what they ask. Why is told to nobody but the log and those who explain.
+pub const DENIED: &str = "Permission denied";
+
 /// What a listener wants.
 #[derive(Clone)]
 pub struct ListenRequest {
+    /// Who listens: judged when it starts, and again whenever rules change.
+    pub who: Identity,
     pub path: Path,
     pub query: Query,
     pub shape: Shape,
     pub encoder: Arc<dyn Encoder>,
     /// Where its events go. Several listeners may share an outbox.
     pub outbox: Arc<Outbox>,
+    /// Whether the outbox is its own, and is closed when rules no longer allow it.
+    pub is_alone: bool,
     /// Position after which it wants to go on, as its client gave it; `None`: from the beginning.
     pub resume: Option<Resume>,
 }
@@ -116,12 +128,22 @@ pub struct ListenRequest {
 /// What a link's listener wants.
 #[derive(Clone)]
 pub struct LinkListen {
+    pub who: Identity,
     pub path: Path,
     pub query: Query,
     pub encoder: Arc<dyn Encoder>,
     /// Whether it belongs to the family in which one below another is silent while the upper one is there.
     pub is_default: bool,
     pub known: Option<Known>,
+}
+
+/// One read of a link.
+pub struct LinkRead {
+    pub who: Identity,
+    pub path: Path,
+    pub query: Query,
+    /// Writes all of the answer, as the `Put` at the root.
+    pub encoder: Arc<dyn Encoder>,
 }
 
 /// What a client holds already at a place.
@@ -145,6 +167,22 @@ impl Known {
 pub enum ReadError {
     /// Above [`crate::base::limits::RESPONSE_BYTES_MAX`].
     TooBig,
+    /// The rules do not allow it.
+    Denied,
+}
+
+/// Why there is no listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenError {
+    /// The rules do not allow it.
+    Denied,
+    Unavailable,
+}
+
+impl From<Unavailable> for ListenError {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
 }
 
 /// Makes the bytes of an answer; none: nothing is sent.
@@ -170,6 +208,12 @@ impl<T> Owed<T> {
 
     pub fn outbox(&self) -> &Arc<Outbox> {
         &self.to.outbox
+    }
+
+    /// Answers at once.
+    pub fn refuse(self, outcome: T) {
+        let (answer, bytes) = self.make(outcome);
+        answer.send(bytes);
     }
 
     pub fn make(self, outcome: T) -> (Answered, Bytes) {

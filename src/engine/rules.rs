@@ -4,30 +4,34 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::oneshot;
 
+use super::authorize::Judge;
 use super::database::Database;
 use super::request::Unavailable;
 use super::writer::Command;
-use crate::model::{Index, Path};
+use crate::model::{Identity, Index, Path, Query};
 use crate::rules::Rules;
-use crate::store::{self, StoreError};
+use crate::store::{self, Snapshot, StoreError};
 
 /// The rules in force, shared by the front of a database and its writer.
 #[derive(Clone)]
 pub(super) struct InForce(Arc<RwLock<Arc<Rules>>>);
 
 impl InForce {
-    /// What the file holds; open rules where none were ever set.
-    pub fn load(store: &store::Writer) -> Result<Self, StoreError> {
+    /// What the file holds; `default` where none were ever set.
+    pub fn load(store: &store::Writer, default: &Arc<Rules>) -> Result<Self, StoreError> {
         let rules = match store.rules_text()?.map(|text| Rules::parse(&text)) {
-            None => Rules::open(),
-            Some(Ok(rules)) => rules,
+            None => Arc::clone(default),
+            Some(Ok(rules)) => Arc::new(rules),
             // They were valid when they were stored, by a server that knew other rules.
             Some(Err(error)) => {
-                tracing::error!(%error, "the stored rules cannot be read: set them again. Until then no index is used");
-                Rules::open()
+                tracing::error!(
+                    %error,
+                    "the stored rules cannot be read: set them again. Until then only administrators get in"
+                );
+                Arc::new(Rules::closed())
             }
         };
-        Ok(Self(Arc::new(RwLock::new(Arc::new(rules)))))
+        Ok(Self(Arc::new(RwLock::new(rules))))
     }
 
     pub fn get(&self) -> Arc<Rules> {
@@ -50,10 +54,21 @@ impl Database {
     ///
     /// # Errors
     /// Nothing was changed.
-    pub async fn set_rules(&self, rules: Rules) -> Result<(), Unavailable> {
+    pub async fn set_rules(&self, rules: Arc<Rules>) -> Result<(), Unavailable> {
         let (reply, done) = oneshot::channel();
-        self.send(Command::SetRules { rules: Arc::new(rules), reply }).await?;
+        self.send(Command::SetRules { rules, reply }).await?;
         done.await.map_err(|_| Unavailable)
+    }
+
+    /// Whether `who` may read what `query` selects of the children of `path`, as `snapshot` shows it.
+    pub fn may_read(
+        &self,
+        snapshot: &Snapshot,
+        who: &Identity,
+        path: &Path,
+        query: &Query,
+    ) -> Result<bool, StoreError> {
+        Judge { rules: self.rules(), now: self.now() }.may_read(&snapshot.tree(), who, path, query)
     }
 
     /// Whether the rules allow for a query on the children of `path` in this order: see [`Rules::is_indexed`].
@@ -89,7 +104,7 @@ mod tests {
             let children: Vec<String> = (0..9_000).map(|n| format!("\"k{n}\":{{\"n\":{n}}}")).collect();
             set(&database, "/list", &format!("{{{}}}", children.join(","))).await;
             assert!(database.rules().is_open());
-            database.set_rules(Rules::parse(RULES).unwrap()).await.unwrap();
+            database.set_rules(Arc::new(Rules::parse(RULES).unwrap())).await.unwrap();
             assert!(database.is_indexed(&path("/list"), &Index::Child(path("/n"))));
             // Also while it is being built.
             assert_eq!(window(&database), r#"{"k8998":{"n":8998},"k8999":{"n":8999}}"#);

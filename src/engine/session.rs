@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::database::{Database, Listener};
-use super::request::{Arm, ListenRequest, Reply, Resume, Unavailable, WriteError};
+use super::encode::encode;
+use super::event::Event;
+use super::request::{Arm, DENIED, ListenError, ListenRequest, Reply, Resume, Unavailable, WriteError};
 use super::writer::Command;
 use crate::base::limits::SESSION_LISTENERS_MAX;
-use crate::base::random;
+use crate::base::{Millis, random};
+use crate::model::Identity;
 use crate::transport::Outbox;
 
 /// The living sessions of a database, by id.
@@ -59,6 +63,9 @@ struct State {
     generation: u64,
     outbox: Option<Arc<Outbox>>,
     listens: HashMap<String, Listen>,
+    /// When the credential of its client ends, and what ends it then.
+    credential_end: Option<Millis>,
+    expiry: Option<AbortOnDropHandle<()>>,
     is_over: bool,
 }
 
@@ -75,6 +82,8 @@ struct Listen {
 #[derive(Debug, PartialEq, Eq)]
 pub enum SessionError {
     TooManyListeners,
+    /// The rules do not allow the listen.
+    Denied,
     Unavailable,
     /// It has ended.
     Over,
@@ -84,6 +93,7 @@ impl std::fmt::Display for SessionError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::TooManyListeners => write!(f, "a session can have at most {SESSION_LISTENERS_MAX} listeners"),
+            Self::Denied => f.write_str(DENIED),
             Self::Unavailable => Unavailable.fmt(f),
             Self::Over => f.write_str("no such session"),
         }
@@ -95,6 +105,15 @@ impl std::error::Error for SessionError {}
 impl From<Unavailable> for SessionError {
     fn from(_: Unavailable) -> Self {
         Self::Unavailable
+    }
+}
+
+impl From<ListenError> for SessionError {
+    fn from(error: ListenError) -> Self {
+        match error {
+            ListenError::Denied => Self::Denied,
+            ListenError::Unavailable => Self::Unavailable,
+        }
     }
 }
 
@@ -188,7 +207,14 @@ impl Session {
             state.listens.iter().map(|(key, listen)| (key.clone(), again(listen))).collect()
         };
         for (key, request) in waiting {
-            self.register(key, request).await?;
+            let (encoder, outbox) = (Arc::clone(&request.encoder), Arc::clone(&request.outbox));
+            match self.register(key.clone(), request).await {
+                Err(SessionError::Denied) => {
+                    self.unlisten(&key);
+                    outbox.push(encode(encoder.as_ref(), &Event::Cancel { reason: DENIED }, None));
+                }
+                outcome => outcome?,
+            }
         }
         Ok(())
     }
@@ -227,6 +253,66 @@ impl Session {
         Ok(())
     }
 
+    /// From now on its listeners are those of `who`, until `end`; one that `who` may not have is told so, and is gone.
+    /// At the end `revoked` is queued on its stream, and it is nobody's.
+    pub async fn identify(
+        self: &Arc<Self>,
+        who: &Identity,
+        end: Option<Millis>,
+        revoked: Bytes,
+    ) -> Result<(), SessionError> {
+        let now = self.database()?.now();
+        {
+            let mut state = self.lock();
+            if state.credential_end != end {
+                state.credential_end = end;
+                state.expiry = end.map(|end| {
+                    let left = Duration::from_millis(end.saturating_sub(now).max(0).unsigned_abs());
+                    let session = Arc::downgrade(self);
+                    AbortOnDropHandle::new(tokio::spawn(async move {
+                        tokio::time::sleep(left).await;
+                        if let Some(session) = session.upgrade() {
+                            session.expire(end, revoked).await;
+                        }
+                    }))
+                });
+            }
+        }
+        self.become_of(who).await
+    }
+
+    async fn expire(&self, end: Millis, revoked: Bytes) {
+        let outbox = {
+            let mut state = self.lock();
+            if state.is_over || state.credential_end != Some(end) {
+                return;
+            }
+            state.credential_end = None;
+            state.outbox.clone()
+        };
+        if let Some(outbox) = outbox {
+            outbox.push(revoked);
+        }
+        // A database that is closing ends the session by itself.
+        let _ = self.become_of(&Identity::Nobody).await;
+    }
+
+    async fn become_of(&self, who: &Identity) -> Result<(), SessionError> {
+        let ids: Vec<u64> = {
+            let mut state = self.lock();
+            let listens = state.listens.values_mut().filter(|listen| listen.request.who != *who);
+            let changed = listens.map(|listen| {
+                listen.request.who = who.clone();
+                listen.listener.as_ref().map(|listener| listener.id)
+            });
+            changed.flatten().collect()
+        };
+        if ids.is_empty() {
+            return Ok(());
+        }
+        Ok(self.database()?.send(Command::Identify { ids, who: who.clone() }).await?)
+    }
+
     /// Removes a listener. No event for it is queued any more.
     pub fn unlisten(&self, key: &str) {
         let removed = self.lock().listens.remove(key);
@@ -234,14 +320,19 @@ impl Session {
     }
 
     /// Arms or disarms onDisconnect writes; on disk when the receiver gets its answer.
-    pub async fn arm(&self, arm: Arm) -> Result<oneshot::Receiver<Result<(), WriteError>>, SessionError> {
+    /// They run as `who`.
+    pub async fn arm(
+        &self,
+        who: Identity,
+        arm: Arm,
+    ) -> Result<oneshot::Receiver<Result<(), WriteError>>, SessionError> {
         let _order = self.order.lock().await;
         if self.lock().is_over {
             return Err(SessionError::Over);
         }
         let (reply, outcome) = oneshot::channel();
         self.database()?
-            .send(Command::Arm { session: Arc::clone(&self.id), link: None, arm, reply: Reply::Asker(reply) })
+            .send(Command::Arm { session: Arc::clone(&self.id), link: None, who, arm, reply: Reply::Asker(reply) })
             .await?;
         Ok(outcome)
     }

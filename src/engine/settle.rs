@@ -5,11 +5,12 @@
 
 use std::ops::ControlFlow;
 
+use super::authorize::Judge;
 use super::request::{Condition, Current, WriteError, WriteRequest};
 use crate::base::Millis;
 use crate::base::limits::CONDITION_ROWS_MAX;
 use crate::model::hash::Hasher;
-use crate::model::{Change, Draft, Path, Record, Slot, Value, WriteOp, hash};
+use crate::model::{Change, Draft, Path, Query, Record, Slot, Value, WriteOp, hash};
 use crate::store::{StoreError, Tree};
 
 /// Why a request became no record.
@@ -25,23 +26,34 @@ impl From<StoreError> for Refusal {
     }
 }
 
-/// Settles `request` as the record `seq`.
-pub(super) fn settle(tree: &Tree<'_>, request: WriteRequest, seq: u64, time: Millis) -> Result<Record, Refusal> {
-    let WriteRequest { write, if_match, rows_max, .. } = request;
-    if let Some(expected) = if_match {
-        compare(tree, &write.path, &expected)?;
-    }
+/// Settles `request` as the record `seq`, of the time of `judge`.
+///
+/// Nothing about the data is said to those who may not write it, and nothing about what was there before to those who
+/// may not read it: their conditions are refused unseen.
+pub(super) fn settle(tree: &Tree<'_>, request: WriteRequest, seq: u64, judge: &Judge) -> Result<Record, Refusal> {
+    let WriteRequest { who, write, if_match, rows_max, .. } = request;
+    let time = judge.now;
     let (update, drafts) = match write.op {
         WriteOp::Set(draft) => (false, vec![(Path::root(), draft)]),
         WriteOp::Update(drafts) => (true, drafts),
     };
-    if let Some(rows_max) = rows_max {
-        weigh(tree, &write.path, &drafts, rows_max)?;
-    }
-    let changes = drafts
+    let changes: Vec<Change> = drafts
         .into_iter()
         .map(|(below, draft)| settle_one(tree, write.path.join(&below), draft, time))
         .collect::<Result<_, _>>()?;
+    if !judge.may_write(tree, &who, &changes)? {
+        return Err(Refusal::Client(WriteError::Denied));
+    }
+    if let Some(expected) = if_match {
+        let is_told = matches!(expected, Condition::Etag(_) | Condition::Hash(_));
+        if is_told && !judge.may_read(tree, &who, &write.path, &Query::default())? {
+            return Err(Refusal::Client(WriteError::Denied));
+        }
+        compare(tree, &write.path, &expected)?;
+    }
+    if let Some(rows_max) = rows_max {
+        weigh(tree, &changes, rows_max)?;
+    }
     Ok(Record { seq, time, path: write.path, update, changes })
 }
 
@@ -114,14 +126,14 @@ fn javascript_hash(tree: &Tree<'_>, path: &Path) -> Result<String, StoreError> {
     Ok(hasher.finish())
 }
 
-fn weigh(tree: &Tree<'_>, base: &Path, drafts: &[(Path, Draft)], rows_max: u64) -> Result<(), Refusal> {
+fn weigh(tree: &Tree<'_>, changes: &[Change], rows_max: u64) -> Result<(), Refusal> {
     let mut rows = 0_u64;
-    for (below, draft) in drafts {
-        if let Value::Node(node) = &draft.value {
+    for Change { path, value } in changes {
+        if let Value::Node(node) = value {
             rows = rows.saturating_add(node.rows() as u64);
         }
         if rows <= rows_max {
-            rows = rows.saturating_add(tree.rows(&base.join(below), rows_max.saturating_add(1))?);
+            rows = rows.saturating_add(tree.rows(path, rows_max.saturating_add(1))?);
         }
         if rows > rows_max {
             return Err(Refusal::Client(WriteError::TooBig));

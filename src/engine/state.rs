@@ -7,16 +7,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::authorize::Judge;
 use super::listeners::Listeners;
-use super::on_disconnect::Pending;
-use super::request::{Answered, Arm, Reply, WriteError, WriteRequest, Written};
+use super::on_disconnect::{Armed, Pending};
+use super::request::{Answered, Arm, DENIED, Reply, WriteError, WriteRequest, Written};
 use super::rules::InForce;
 use super::settle::{Refusal, settle, settle_one};
 use super::writer::Command;
 use crate::base::limits::SESSION_ARMED_MAX;
 use crate::base::{Clock, Millis};
-use crate::model::{Draft, Path, Record, hash};
-use crate::store::{self, Batch, StoreError};
+use crate::model::{Draft, Identity, Path, Query, Record, hash};
+use crate::store::{self, Batch, StoreError, Tree};
 
 /// What the writer knows beside the tree.
 pub(super) struct State {
@@ -68,8 +69,8 @@ impl State {
                     let outcome = self.write(&mut batch, request, outgoing)?;
                     outgoing.reply(reply, outcome);
                 }
-                Command::Arm { session, arm, reply, .. } => {
-                    let outcome = self.arm(&mut batch, &session, arm)?;
+                Command::Arm { session, who, arm, reply, .. } => {
+                    let outcome = self.arm(&mut batch, &session, &who, arm)?;
                     outgoing.reply(reply, outcome);
                 }
                 Command::End { session, link, reply } => {
@@ -105,15 +106,20 @@ impl State {
     ) -> Result<Result<Written, WriteError>, StoreError> {
         let want_etag = request.want_etag;
         let path = want_etag.then(|| request.write.path.clone());
-        let record = match settle(&batch.tree(), request, self.seq + 1, self.now()) {
+        let who = request.who.clone();
+        let judge = self.judge(self.now());
+        let record = match settle(&batch.tree(), request, self.seq + 1, &judge) {
             Ok(record) => record,
             Err(Refusal::Client(error)) => return Ok(Err(error)),
             Err(Refusal::Store(error)) => return Err(error),
         };
         self.append(batch, &record, outgoing)?;
         let etag = match path {
-            Some(path) => Some(hash::etag(&batch.tree().hash(&path)?).to_owned()),
-            None => None,
+            // It tells of children that were not written, too.
+            Some(path) if judge.may_read(&batch.tree(), &who, &path, &Query::default())? => {
+                Some(hash::etag(&batch.tree().hash(&path)?).to_owned())
+            }
+            _ => None,
         };
         Ok(Ok(Written { seq: record.seq, changes: record.changes, etag }))
     }
@@ -144,6 +150,7 @@ impl State {
         &mut self,
         batch: &mut Batch<'_>,
         session: &Arc<str>,
+        who: &Identity,
         arm: Arm,
     ) -> Result<Result<(), WriteError>, StoreError> {
         let pending = self.armed.entry(Arc::clone(session)).or_default();
@@ -154,7 +161,8 @@ impl State {
                     let text = format!("a session can arm at most {SESSION_ARMED_MAX} onDisconnect places");
                     return Ok(Err(WriteError::Invalid(text)));
                 }
-                places.into_iter().map(|(path, draft)| pending.set(&path, draft)).collect()
+                let set = |(path, draft)| pending.set(&path, Armed { draft, who: who.clone() });
+                places.into_iter().map(set).collect()
             }
         };
         for change in changes {
@@ -162,8 +170,8 @@ impl State {
                 batch.disarm(session, path)?;
             }
             for path in &change.stored {
-                if let Some(draft) = pending.get(path) {
-                    batch.arm(session, path, &draft.to_text())?;
+                if let Some(Armed { draft, who }) = pending.get(path) {
+                    batch.arm(session, path, &draft.to_text(), &who.to_text())?;
                 }
             }
         }
@@ -184,12 +192,49 @@ impl State {
         batch.disarm_all(session)?;
         let time = self.now();
         let mut changes = Vec::with_capacity(pending.len());
-        for (path, draft) in pending.into_places() {
-            changes.push(settle_one(&batch.tree(), path, draft, time)?);
+        for (path, Armed { draft, who }) in pending.into_places() {
+            changes.push((who, settle_one(&batch.tree(), path, draft, time)?));
+        }
+        let changes = self.judge(time).allowed(&batch.tree(), changes)?;
+        if changes.is_empty() {
+            return Ok(());
         }
         let update = changes.len() != 1;
         let path = changes.iter().map(|change| change.path.clone()).reduce(|a, b| common(&a, &b)).unwrap_or_default();
         self.append(batch, &Record { seq: self.seq + 1, time, path, update, changes }, outgoing)
+    }
+
+    /// Whether `who` may read what `query` selects of the children of `path`.
+    pub fn may_read(&self, tree: &Tree<'_>, who: &Identity, path: &Path, query: &Query) -> Result<bool, StoreError> {
+        self.judge(self.now()).may_read(tree, who, path, query)
+    }
+
+    /// Ends those listeners that the rules do not allow any more.
+    pub fn judge_listeners(&mut self, tree: &Tree<'_>) -> Result<(), StoreError> {
+        let judge = self.judge(self.now());
+        let denied = self.listeners.denied(|who, path, query| judge.may_read(tree, who, path, query))?;
+        for id in denied {
+            self.listeners.cancel(id, DENIED);
+        }
+        Ok(())
+    }
+
+    /// From now on these listeners are those of `who`; those that `who` may not have end.
+    pub fn identify(&mut self, tree: &Tree<'_>, ids: &[u64], who: &Identity) -> Result<(), StoreError> {
+        self.listeners.identify(ids, who);
+        let judge = self.judge(self.now());
+        for &id in ids {
+            if let Some((path, query)) = self.listeners.wanted(id)
+                && !judge.may_read(tree, who, path, query)?
+            {
+                self.listeners.cancel(id, DENIED);
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(&self, now: Millis) -> Judge {
+        Judge { rules: self.rules.get(), now }
     }
 
     fn now(&self) -> Millis {
@@ -220,7 +265,10 @@ pub(super) fn load_armed(store: &store::Writer) -> Result<HashMap<Arc<str>, Pend
     let mut armed: HashMap<Arc<str>, Pending> = HashMap::new();
     for row in store.armed()? {
         match Draft::from_text(&row.draft) {
-            Ok(draft) => armed.entry(row.session.into()).or_default().restore(row.path, draft),
+            Ok(draft) => {
+                let who = Identity::from_text(&row.who);
+                armed.entry(row.session.into()).or_default().restore(row.path, Armed { draft, who });
+            }
             Err(error) => {
                 tracing::error!(%error, path = %row.path, "an armed onDisconnect write cannot be read; skipped");
             }

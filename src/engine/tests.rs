@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::Clock;
-use crate::model::{Bound, BoundKey, Format, Index, Key, Limit, Node, Path, Query, Scalar, Write, WriteOp};
+use crate::model::{Bound, BoundKey, Format, Identity, Index, Key, Limit, Node, Path, Query, Scalar, Write, WriteOp};
 use crate::transport::{Drained, Item, Outbox};
 
 /// Writes each event as a line that a test can read and compare.
@@ -79,6 +79,8 @@ pub(super) fn engine(directory: &tempfile::TempDir, grace: Duration) -> Arc<Engi
         store: StoreOptions { durability: Durability::Off, ..StoreOptions::default() },
         presence_grace: grace,
         clock: Clock::manual(1_700_000_000_000),
+        keyring: Keyring::emulator(),
+        powers: Powers::Emulator,
     })
 }
 
@@ -87,7 +89,10 @@ pub(super) async fn set(database: &Database, at: &str, value: &str) {
 }
 
 async fn write(database: &Database, write: Write) -> Written {
-    database.write(WriteRequest { write, if_match: None, rows_max: None, want_etag: false }).await.unwrap()
+    database
+        .write(WriteRequest { who: Identity::Nobody, write, if_match: None, rows_max: None, want_etag: false })
+        .await
+        .unwrap()
 }
 
 fn all_types() -> EventTypes {
@@ -105,11 +110,13 @@ impl Ear {
     async fn new(database: &Arc<Database>, at: &str, query: Query, shape: Shape, resume: Option<&str>) -> Self {
         let outbox = Outbox::new(1 << 20);
         let request = ListenRequest {
+            who: Identity::Nobody,
             path: path(at),
             query,
             shape,
             encoder: Arc::new(Lines(Format::Export)),
             outbox: Arc::clone(&outbox),
+            is_alone: false,
             resume: resume.map(|text| Resume::parse(text).unwrap()),
         };
         let listener = database.listen(request).await.unwrap();
@@ -146,11 +153,13 @@ async fn barrier(database: &Arc<Database>) {
     let outbox = Outbox::new(1 << 20);
     let encoder = Arc::new(Lines(Format::Plain));
     let request = ListenRequest {
+        who: Identity::Nobody,
         path: path("/nowhere"),
         query: Query::default(),
         shape: Shape::Value,
         encoder,
         outbox,
+        is_alone: false,
         resume: None,
     };
     database.listen(request).await.unwrap();
@@ -325,8 +334,8 @@ proptest! {
             let engine = engine(&directory, Duration::ZERO);
             let database = engine.database("test").await.unwrap();
             if with_indexes {
-                let rules = r#"{"rules":{"r":{".indexOn":["x",".value"]}}}"#;
-                database.set_rules(crate::rules::Rules::parse(rules).unwrap()).await.unwrap();
+                let rules = r#"{"rules":{".read":true,".write":true,"r":{".indexOn":["x",".value"]}}}"#;
+                database.set_rules(Arc::new(crate::rules::Rules::parse(rules).unwrap())).await.unwrap();
                 // Nobody is told when an index is ready; in an empty database that is at once.
                 let serves = |index| database.snapshot().unwrap().tree().is_ordered(&path("/r"), &index).unwrap();
                 while !serves(Index::Value) || !serves(Index::Child(path("/x"))) {
@@ -498,15 +507,21 @@ fn session_that_ends_runs_what_it_armed_once_as_one_write() {
         let session = database.open_session();
         let draft = |text: &str| crate::model::Draft::parse(text.as_bytes(), 0).unwrap();
         let arm = |at: &str, text: &str| Arm::Set(vec![(path(at), draft(text))]);
-        session.arm(arm("/room/a", "null")).await.unwrap().await.unwrap().unwrap();
-        session.arm(arm("/room/left", "{\".sv\":\"timestamp\"}")).await.unwrap().await.unwrap().unwrap();
+        session.arm(Identity::Nobody, arm("/room/a", "null")).await.unwrap().await.unwrap().unwrap();
+        session
+            .arm(Identity::Nobody, arm("/room/left", "{\".sv\":\"timestamp\"}"))
+            .await
+            .unwrap()
+            .await
+            .unwrap()
+            .unwrap();
         session.end().await;
         session.end().await;
         let lines = ear.lines(&database).await;
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert!(lines[2].ends_with("patch\t/\t/a\tnull\t/left\t1700000000000"), "{lines:?}");
         assert!(database.session(session.id()).is_none());
-        assert_eq!(session.arm(arm("/room/late", "1")).await.unwrap_err(), SessionError::Over);
+        assert_eq!(session.arm(Identity::Nobody, arm("/room/late", "1")).await.unwrap_err(), SessionError::Over);
     });
 }
 
@@ -519,7 +534,7 @@ fn armed_writes_of_a_session_that_died_with_its_process_run_at_the_next_start() 
             // A process that was killed: what it armed is on disk, nothing ended it.
             let (mut store, _) = crate::store::open(&file, &StoreOptions::default()).unwrap();
             let mut batch = store.begin().unwrap();
-            batch.arm("dead", &path("/n"), "{\".sv\":{\"increment\":1}}").unwrap();
+            batch.arm("dead", &path("/n"), "{\".sv\":{\"increment\":1}}", "null").unwrap();
             batch.commit().unwrap();
         }
         for _ in 0..2 {
@@ -541,11 +556,13 @@ fn session_resumes_within_the_grace_with_what_it_missed() {
         let first = Outbox::new(1 << 20);
         let attachment = session.attach(&first).unwrap();
         let request = ListenRequest {
+            who: Identity::Nobody,
             path: path("/a"),
             query: Query::default(),
             shape: Shape::Value,
             encoder: Arc::new(Lines(Format::Export)),
             outbox: Outbox::new(1),
+            is_alone: false,
             resume: None,
         };
         session.listen("/a".into(), request).await.unwrap();
@@ -575,6 +592,7 @@ fn stale_condition_refuses_and_tells_what_is_there() {
         let database = engine(&directory, Duration::ZERO).database("test").await.unwrap();
         set(&database, "/a", "1").await;
         let request = |if_match: &str| WriteRequest {
+            who: Identity::Nobody,
             write: Write::set(path("/a"), node("2")),
             if_match: Some(Condition::Etag(if_match.to_owned())),
             rows_max: None,

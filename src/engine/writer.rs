@@ -17,19 +17,20 @@ use tokio::time::timeout;
 
 use super::content::Content;
 use super::encode::encode;
-use super::event::{Encoder, Event};
+use super::event::Event;
 use super::first::{First, Telling};
 use super::listeners::{Listeners, NewListener};
 use super::replay::{Replay, replay};
 use super::request::{
-    Arm, LinkListen, ListenRequest, Owed, ReadError, Reply, Shape, WriteError, WriteRequest, Written,
+    Arm, LinkListen, LinkRead, ListenError, ListenRequest, Owed, ReadError, Reply, Shape, WriteError, WriteRequest,
+    Written,
 };
 use super::rules::InForce;
 use super::state::{Out, Outgoing, State, load_armed};
 use super::tail::Tail;
 use crate::base::Clock;
 use crate::base::limits::BATCH_OPERATIONS_MAX;
-use crate::model::{Path, Query};
+use crate::model::Identity;
 use crate::rules::Rules;
 use crate::store::{self, Readers, StoreError, Tree};
 use crate::transport::Outbox;
@@ -60,6 +61,7 @@ pub(super) enum Command {
     Arm {
         session: Arc<str>,
         link: Option<u64>,
+        who: Identity,
         arm: Arm,
         reply: Reply<Result<(), WriteError>>,
     },
@@ -78,7 +80,7 @@ pub(super) enum Command {
     Listen {
         id: u64,
         request: Box<ListenRequest>,
-        reply: oneshot::Sender<u64>,
+        reply: oneshot::Sender<Result<u64, ListenError>>,
     },
     Unlisten {
         id: u64,
@@ -87,6 +89,11 @@ pub(super) enum Command {
     /// Fresh first events for listeners whose common outbox overflowed.
     Refresh {
         ids: Vec<u64>,
+    },
+    /// These listeners are those of somebody else from now on.
+    Identify {
+        ids: Vec<u64>,
+        who: Identity,
     },
     /// Queues bytes behind everything that earlier commands caused.
     Notify {
@@ -101,10 +108,30 @@ pub(super) enum Command {
 
 /// What a link asks beside writes. Answers go to its outbox.
 pub(super) enum LinkCommand {
-    Listen { id: u64, listen: Box<LinkListen>, answer: Owed<Result<(), ReadError>> },
-    Unlisten { id: u64, outbox: Arc<Outbox>, answer: Bytes },
-    Read { path: Path, query: Box<Query>, encoder: Arc<dyn Encoder>, answer: Owed<Result<(), ReadError>> },
-    Say { outbox: Arc<Outbox>, bytes: Bytes },
+    Listen {
+        id: u64,
+        listen: Box<LinkListen>,
+        answer: Owed<Result<(), ReadError>>,
+    },
+    Unlisten {
+        id: u64,
+        outbox: Arc<Outbox>,
+        answer: Bytes,
+    },
+    Read {
+        read: Box<LinkRead>,
+        answer: Owed<Result<(), ReadError>>,
+    },
+    Say {
+        outbox: Arc<Outbox>,
+        bytes: Bytes,
+    },
+    /// The link's listeners are those of somebody else from now on.
+    Identify {
+        who: Identity,
+        outbox: Arc<Outbox>,
+        bytes: Bytes,
+    },
 }
 
 impl Command {
@@ -259,7 +286,8 @@ impl Writer {
 
     fn commit(&mut self, commands: Vec<Command>) {
         let mut outgoing = Outgoing::default();
-        self.is_building |= commands.iter().any(|command| matches!(command, Command::SetRules { .. }));
+        let has_rules = commands.iter().any(|command| matches!(command, Command::SetRules { .. }));
+        self.is_building |= has_rules;
         match self.state.apply_all(&mut self.store, commands, &mut outgoing) {
             Ok(()) => {
                 self.newest.store(self.state.seq, Ordering::Release);
@@ -269,6 +297,10 @@ impl Writer {
                         Out::Event { feed, outlet, bytes } => self.state.listeners.deliver(feed, outlet, &bytes),
                         Out::Answer { answer, bytes } => answer.send(bytes),
                     }
+                }
+                if has_rules && let Err(error) = self.state.judge_listeners(&self.store.tree()) {
+                    tracing::error!(%error, "listeners cannot be judged by the new rules: all start again");
+                    self.state.listeners.clear();
                 }
             }
             Err(error) => self.recover(&error),
@@ -301,9 +333,9 @@ impl Writer {
 
     fn answer(&mut self, command: Command) {
         let outcome = match command {
-            Command::Listen { id, request, reply } => self.listen(id, &request).map(|seq| {
+            Command::Listen { id, request, reply } => self.listen(id, &request).map(|outcome| {
                 // The asker may be gone; its dropped handle unlistens.
-                let _ = reply.send(seq);
+                let _ = reply.send(outcome);
             }),
             Command::Unlisten { id, link } => {
                 self.state.listeners.remove(id, link);
@@ -311,6 +343,7 @@ impl Writer {
             }
             Command::Link { link, command } => self.answer_link(link, command),
             Command::Refresh { ids } => self.refresh(&ids),
+            Command::Identify { ids, who } => self.state.identify(&self.store.tree(), &ids, &who),
             Command::Notify { outbox, make } => {
                 outbox.push(make(self.state.seq));
                 Ok(())
@@ -323,12 +356,15 @@ impl Writer {
         }
     }
 
-    fn listen(&mut self, id: u64, request: &ListenRequest) -> Result<u64, StoreError> {
+    fn listen(&mut self, id: u64, request: &ListenRequest) -> Result<Result<u64, ListenError>, StoreError> {
         let tree = self.store.tree();
-        let ListenRequest { path, query, shape, encoder, outbox, resume } = request;
-        let new = NewListener { id, path, query, shape: *shape, encoder, outbox, link: None };
+        let ListenRequest { who, path, query, shape, encoder, outbox, is_alone, resume } = request;
+        if !self.state.may_read(&tree, who, path, query)? {
+            return Ok(Err(ListenError::Denied));
+        }
+        let new = NewListener { id, path, query, shape: *shape, encoder, outbox, who, is_alone: *is_alone, link: None };
         let number = self.state.listeners.add(&new, &tree)?;
-        let Some(feed) = self.state.listeners.feed(number) else { return Ok(self.state.seq) };
+        let Some(feed) = self.state.listeners.feed(number) else { return Ok(Ok(self.state.seq)) };
         let missed = match resume {
             None => Ok(None),
             Some(resume) => replay(feed, encoder.as_ref(), &tree, &self.state.epoch, resume, &mut self.tail).map(Some),
@@ -346,7 +382,7 @@ impl Writer {
         if outcome.is_err() {
             self.state.listeners.remove(id, None);
         }
-        outcome.map(|()| self.state.seq)
+        outcome.map(|()| Ok(self.state.seq))
     }
 
     fn answer_link(&mut self, link: u64, command: LinkCommand) -> Result<(), StoreError> {
@@ -356,12 +392,22 @@ impl Writer {
                 self.state.listeners.remove(id, Some(link));
                 outbox.push(answer);
             }
-            LinkCommand::Read { path, query, encoder, answer } => {
+            LinkCommand::Read { read, answer } => {
+                let LinkRead { who, path, query, encoder } = *read;
                 let tree = self.store.tree();
+                if !self.state.may_read(&tree, &who, &path, &query)? {
+                    answer.refuse(Err(ReadError::Denied));
+                    return Ok(());
+                }
                 let content = Content::of_query(&tree, &path, &query)?;
                 self.first(&tree).tell(content, Telling { encoder, known: None, answer })?;
             }
             LinkCommand::Say { outbox, bytes } => {
+                outbox.push(bytes);
+            }
+            LinkCommand::Identify { who, outbox, bytes } => {
+                let ids = self.state.listeners.of_link(link);
+                self.state.identify(&self.store.tree(), &ids, &who)?;
                 outbox.push(bytes);
             }
         }
@@ -377,7 +423,11 @@ impl Writer {
         answer: Owed<Result<(), ReadError>>,
     ) -> Result<(), StoreError> {
         let tree = self.store.tree();
-        let LinkListen { path, query, encoder, is_default, known } = listen;
+        let LinkListen { who, path, query, encoder, is_default, known } = listen;
+        if !self.state.may_read(&tree, &who, &path, &query)? {
+            answer.refuse(Err(ReadError::Denied));
+            return Ok(());
+        }
         let new = NewListener {
             id,
             path: &path,
@@ -385,6 +435,8 @@ impl Writer {
             shape: Shape::Value,
             encoder: &encoder,
             outbox: answer.outbox(),
+            who: &who,
+            is_alone: false,
             link: Some((link, is_default)),
         };
         let number = self.state.listeners.add(&new, &tree)?;

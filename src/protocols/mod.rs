@@ -2,11 +2,13 @@
 //!
 //! Here, for all of them:
 //! - `namespace`: which database a request is for
+//! - `access`: who a request is from
 //! - `answer`: the headers and error bodies that Firebase clients expect over HTTP
 //!
 //! A protocol's front is `pub async fn handle(context: &Context, request: Request<Incoming>) -> Reply`;
 //! `server/router.rs` says by one line each which requests come to it.
 
+pub mod access;
 pub mod answer;
 pub mod namespace;
 pub mod realtime;
@@ -18,7 +20,7 @@ use std::time::Duration;
 
 use hyper::{HeaderMap, Response, StatusCode, Uri};
 
-use crate::engine::{Database, Engine};
+use crate::engine::{Database, DatabaseError, Engine};
 use crate::transport::Body;
 
 pub use namespace::{Namespace, Namespaces};
@@ -51,6 +53,9 @@ impl Context {
             .resolve(uri, headers)
             .map_err(|invalid| answer::error(StatusCode::FORBIDDEN, &invalid.to_string()))?;
         self.engine.database(name.as_str()).await.map_err(|error| {
+            if matches!(error, DatabaseError::Unknown(_)) {
+                return answer::error(StatusCode::NOT_FOUND, "404 Not Found");
+            }
             tracing::error!(%error, database = %name, "a database cannot be opened");
             answer::error(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable")
         })

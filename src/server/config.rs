@@ -13,6 +13,7 @@ use crate::base::limits;
 use crate::protocols::Namespace;
 
 /// The effective configuration. Units and meanings: see [`KEYS`], row by row.
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Clone, Debug)]
 pub struct Config {
     pub host: String,
@@ -22,6 +23,12 @@ pub struct Config {
     pub ephemeral: bool,
     pub durability: Durability,
     pub allow_public_emulator: bool,
+    pub production: bool,
+    pub rules: Option<PathBuf>,
+    pub databases: Vec<Namespace>,
+    pub secrets_file: Option<PathBuf>,
+    pub issuers_file: Option<PathBuf>,
+    pub firebase_project: Option<String>,
     pub default_namespace: Namespace,
     pub base_domain: Option<String>,
     pub trust_forwarded_host: bool,
@@ -83,6 +90,12 @@ impl Default for Config {
             ephemeral: false,
             durability: Durability::Full,
             allow_public_emulator: false,
+            production: false,
+            rules: None,
+            databases: Vec::new(),
+            secrets_file: None,
+            issuers_file: None,
+            firebase_project: None,
             // Cannot fail: the name is a valid one, as a test asserts.
             default_namespace: Namespace::parse("default").expect("a valid name"),
             base_domain: None,
@@ -104,6 +117,7 @@ impl Default for Config {
 }
 
 const SERVER: &str = "Server";
+const ACCESS: &str = "Access";
 const STORAGE: &str = "Storage";
 const DATABASES: &str = "Databases";
 const CLIENTS: &str = "Clients";
@@ -139,11 +153,8 @@ pub const KEYS: &[Key] = &[
         help: "File that holds the port while the server listens, for scripts that start it with port 0. Empty: none",
         allowed: "a path, or nothing",
         value_name: "FILE",
-        set: |config, text| {
-            config.port_file = Some(PathBuf::from(text)).filter(|_| !text.is_empty());
-            Some(())
-        },
-        show: |config| quoted(&config.port_file.clone().unwrap_or_default().to_string_lossy()),
+        set: |config, text| path(text, &mut config.port_file),
+        show: |config| shown_path(config.port_file.as_ref()),
     },
     Key {
         name: "allow_public_emulator",
@@ -163,6 +174,74 @@ pub const KEYS: &[Key] = &[
         value_name: "COUNT",
         set: |config, text| within(text, 1, 1_000_000).map(|count| config.connections_max = count),
         show: |config| config.connections_max.to_string(),
+    },
+    Key {
+        name: "production",
+        section: ACCESS,
+        help: "Let nobody do what rules do not allow: rules and a key are required at start, credentials are verified, \
+               databases do not spring into being, and nothing of an emulator is there",
+        allowed: SWITCH,
+        value_name: "",
+        set: |config, text| text.parse().ok().map(|on| config.production = on),
+        show: |config| config.production.to_string(),
+    },
+    Key {
+        name: "rules",
+        section: ACCESS,
+        help: "File with the security rules of all databases; read again when it changes and on SIGHUP, and a broken \
+               one changes nothing. Empty: the rules that were uploaded. Other than in production, a firebase.json in \
+               the working directory may name it",
+        allowed: "a path, or nothing",
+        value_name: "FILE",
+        set: |config, text| path(text, &mut config.rules),
+        show: |config| shown_path(config.rules.as_ref()),
+    },
+    Key {
+        name: "secrets_file",
+        section: ACCESS,
+        help: "File with database secrets, one in a line, of at least 32 bytes each: who shows one is an \
+               administrator, and tokens signed with one (HS256) are believed. Read again when it changes. Only in \
+               production",
+        allowed: "a path, or nothing",
+        value_name: "FILE",
+        set: |config, text| path(text, &mut config.secrets_file),
+        show: |config| shown_path(config.secrets_file.as_ref()),
+    },
+    Key {
+        name: "issuers_file",
+        section: ACCESS,
+        help: "JSON file with the OIDC issuers whose tokens are believed, a list of objects such as \
+               {\"issuer\": \"https://id.example.com\", \"audiences\": [\"my-app\"]}. Read again when it changes. Only in \
+               production",
+        allowed: "a path, or nothing",
+        value_name: "FILE",
+        set: |config, text| path(text, &mut config.issuers_file),
+        show: |config| shown_path(config.issuers_file.as_ref()),
+    },
+    Key {
+        name: "firebase_project",
+        section: ACCESS,
+        help: "Firebase project whose ID tokens are believed. Empty: none. Only in production",
+        allowed: "letters, digits and -, or nothing",
+        value_name: "PROJECT",
+        set: |config, text| {
+            let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            is_name.then(|| config.firebase_project = Some(text.to_owned()).filter(|text| !text.is_empty()))
+        },
+        show: |config| quoted(config.firebase_project.as_deref().unwrap_or_default()),
+    },
+    Key {
+        name: "databases",
+        section: DATABASES,
+        help: "Names of the databases that there are in production, with commas between; those that are stored are \
+               there, too. Empty: the default one",
+        allowed: "names with commas between: a-z 0-9 _ -, at most 100 characters each; or nothing",
+        value_name: "NAMES",
+        set: |config, text| {
+            let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+            names.map(|name| Namespace::parse(name).ok()).collect::<Option<_>>().map(|names| config.databases = names)
+        },
+        show: |config| quoted(&config.databases.iter().map(Namespace::as_str).collect::<Vec<_>>().join(",")),
     },
     Key {
         name: "data",
@@ -379,6 +458,16 @@ fn within(text: &str, least: usize, most: usize) -> Option<usize> {
 fn is_levels(text: &str) -> bool {
     let is_level = |level: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&level);
     text.split(',').all(|part| is_level(part.rsplit_once('=').map_or(part, |(_, level)| level)))
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "every path is allowed; others are not")]
+fn path(text: &str, place: &mut Option<PathBuf>) -> Option<()> {
+    *place = Some(PathBuf::from(text)).filter(|_| !text.is_empty());
+    Some(())
+}
+
+fn shown_path(path: Option<&PathBuf>) -> String {
+    quoted(&path.cloned().unwrap_or_default().to_string_lossy())
 }
 
 /// A TOML string.

@@ -4,6 +4,7 @@
 //!   `4MB`
 //! - `router`: which request goes to which protocol; `assets`: embedded scripts and pages
 //! - `listener`: the port, the bound on connections, draining; `port_owner`: who holds a taken port
+//! - `rules_file`, `trust`: rules and keys from files; `reload`: read again; `issuer_keys`: fetched
 //! - `data_dir`: where data lives; `logging`: log lines
 //!
 //! [`Server`] is the life cycle: start, run, drain.
@@ -11,11 +12,15 @@
 mod assets;
 pub mod config;
 mod data_dir;
+mod issuer_keys;
 mod listener;
 pub mod logging;
 mod port_owner;
+mod reload;
 mod router;
+mod rules_file;
 pub mod settings;
+pub mod trust;
 mod units;
 
 use std::fmt;
@@ -25,15 +30,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
 use data_dir::DataDir;
 pub use listener::BindError;
+use rules_file::RulesFileError;
 pub use settings::{Settings, SettingsError};
+use trust::TrustError;
 
 use crate::base::Clock;
-use crate::engine::{DatabaseError, Durability, Engine, EngineConfig, StoreOptions};
+use crate::engine::{DatabaseError, Durability, Engine, EngineConfig, Keyring, Powers, StoreOptions};
 use crate::protocols::{Context, Namespaces};
 
 /// A server that listens, and serves once it is [`Server::run`].
@@ -44,6 +52,7 @@ pub struct Server {
     context: Arc<Context>,
     data: DataDir,
     connections_max: usize,
+    reload: Arc<Notify>,
 }
 
 /// Why a server does not start. Says what to do.
@@ -54,6 +63,10 @@ pub enum StartError {
         host: String,
     },
     Bind(BindError),
+    Rules(RulesFileError),
+    Trust(TrustError),
+    /// In production no database has rules.
+    NoRules,
     Data {
         path: PathBuf,
         error: io::Error,
@@ -74,7 +87,7 @@ impl Server {
     /// See [`StartError`].
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let ip = listener::ip(&config.host);
-        if !ip.is_loopback() && !config.allow_public_emulator {
+        if !ip.is_loopback() && !config.allow_public_emulator && !config.production {
             return Err(StartError::Public { host: config.host });
         }
         if let Some(path) = &config.port_file {
@@ -92,8 +105,22 @@ impl Server {
             store: store_options(&config),
             presence_grace: config.presence_grace,
             clock: Clock::system(),
+            keyring: if config.production {
+                trust::load(&config, data.path()).map_err(StartError::Trust)?
+            } else {
+                Keyring::emulator()
+            },
+            powers: powers(&config),
         });
+        let rules = rules_file::find(&config).map(|path| rules_file::read(&path)).transpose();
+        if let Some(rules) = rules.map_err(StartError::Rules)? {
+            // No database is open yet that could refuse them.
+            let _ = engine.set_file_rules(Arc::new(rules)).await;
+        }
         engine.open_existing().await.map_err(StartError::Database)?;
+        if config.production && !engine.has_rules() {
+            return Err(StartError::NoRules);
+        }
         let context = Arc::new(Context {
             engine,
             namespaces: Namespaces {
@@ -113,7 +140,7 @@ impl Server {
             written.map_err(|error| StartError::PortFile { path: path.clone(), error })?;
         }
         let connections_max = listener::connections_possible(config.connections_max);
-        Ok(Self { config, listener, address, context, data, connections_max })
+        Ok(Self { config, listener, address, context, data, connections_max, reload: Arc::default() })
     }
 
     /// Where it listens.
@@ -135,6 +162,11 @@ impl Server {
         &self.config
     }
 
+    /// Notified, the server reads its files again.
+    pub fn reload(&self) -> Arc<Notify> {
+        Arc::clone(&self.reload)
+    }
+
     /// Serves until `drain` is cancelled; then takes no more connections, ends streams, lets running requests finish
     /// (for a bounded time), and closes the databases.
     pub async fn run(self, drain: CancellationToken) {
@@ -149,12 +181,28 @@ impl Server {
             draining.cancelled().await;
             context.realtime.long_polls.stop();
         });
+        let engine = &self.context.engine;
+        let data = self.data.path().to_owned();
+        let config = self.config.clone();
+        tokio::spawn(reload::watch(config, data, Arc::clone(engine), self.reload, drain.clone()));
+        if engine.keyring().issuers().next().is_some() || self.config.issuers_file.is_some() {
+            tokio::spawn(issuer_keys::keep(Arc::clone(engine), drain.clone()));
+        }
         listener::serve(self.listener, self.connections_max, handler, drain).await;
         self.context.engine.shutdown().await;
         if let Some(path) = &self.config.port_file {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+fn powers(config: &Config) -> Powers {
+    if !config.production {
+        return Powers::Emulator;
+    }
+    let named = config.databases.iter();
+    let default = config.databases.is_empty().then_some(&config.default_namespace);
+    Powers::Production { databases: named.chain(default).map(|name| name.as_str().to_owned()).collect() }
 }
 
 fn store_options(config: &Config) -> StoreOptions {
@@ -187,6 +235,12 @@ impl fmt::Display for StartError {
                  If that is wanted, say so: `--allow-public-emulator`. Otherwise take `--host 127.0.0.1`."
             ),
             Self::Bind(error) => write!(f, "{error}"),
+            Self::Rules(error) => write!(f, "{error}"),
+            Self::Trust(error) => write!(f, "{error}"),
+            Self::NoRules => f.write_str(
+                "in production databases need rules, and none has any.\n\
+                 Name a file: `--rules FILE`. To let nobody in but administrators: {\"rules\": {}}.",
+            ),
             Self::Data { path, error } => write!(
                 f,
                 "cannot use the data directory {}: {error}.\n\

@@ -40,5 +40,5 @@ pub use log::LogEntry;
 pub use open::{Durability, Options, open};
 pub use readers::{Readers, Snapshot};
 pub use record::{Row, UndoRow};
-pub use tree::Tree;
+pub use tree::{Stored, Tree};
 pub use writer::{Applied, Armed, Batch, Writer};

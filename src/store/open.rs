@@ -323,7 +323,7 @@ mod tests {
             .unwrap();
         drop(conn);
         let error = refused(&file);
-        assert!(matches!(error, OpenError::Newer { found: 99, known: 2, .. }), "{error}");
+        assert!(matches!(error, OpenError::Newer { found: 99, known: 3, .. }), "{error}");
     }
 
     #[test]

@@ -15,6 +15,14 @@ use crate::model::hash::Hasher;
 use crate::model::walk::{NodeBuilder, ScalarRef, Step};
 use crate::model::{Node, Path, Scalar};
 
+/// What is at one place.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stored {
+    Nothing,
+    Leaf(Scalar),
+    Children,
+}
+
 /// The tree as one snapshot shows it.
 ///
 /// All reads of one `Tree` see the same data. They fail only if the disk does, or what it holds is damaged.
@@ -80,6 +88,17 @@ impl Tree<'_> {
         self.cell(path, 0)
     }
 
+    /// What is at `path`: one look at the first row there.
+    pub fn look(&self, path: &Path) -> Result<Stored, StoreError> {
+        let base = path_key(path);
+        let mut statement =
+            self.conn.prepare_cached("SELECT key = ?1, value FROM node WHERE key >= ?1 AND key < ?2 LIMIT 1")?;
+        let mut rows = statement.query((&base, end_of(&base)))?;
+        let Some(row) = rows.next()? else { return Ok(Stored::Nothing) };
+        let own = if row.get(0)? { scalar(row.get_ref(1)?)? } else { None };
+        Ok(own.map_or(Stored::Children, |value| Stored::Leaf(value.to_scalar())))
+    }
+
     /// The priority of the node at `path`.
     pub fn priority(&self, path: &Path) -> Result<Option<Scalar>, StoreError> {
         self.cell(path, 1)
@@ -118,12 +137,19 @@ impl Tree<'_> {
         }
     }
 
+    /// Leaves at and below `path`, counted up to `max`.
+    pub fn leaves(&self, path: &Path, max: u64) -> Result<u64, StoreError> {
+        self.count("SELECT 1 FROM node WHERE key >= ?1 AND key < ?2 AND value IS NOT NULL LIMIT ?3", path, max)
+    }
+
     /// Rows at and below `path` (leaves, and inner nodes with a priority), counted up to `max`.
     pub fn rows(&self, path: &Path, max: u64) -> Result<u64, StoreError> {
+        self.count("SELECT 1 FROM node WHERE key >= ?1 AND key < ?2 LIMIT ?3", path, max)
+    }
+
+    fn count(&self, rows: &str, path: &Path, max: u64) -> Result<u64, StoreError> {
         let base = path_key(path);
-        let mut statement = self
-            .conn
-            .prepare_cached("SELECT count(*) FROM (SELECT 1 FROM node WHERE key >= ?1 AND key < ?2 LIMIT ?3)")?;
+        let mut statement = self.conn.prepare_cached(&format!("SELECT count(*) FROM ({rows})"))?;
         let max = i64::try_from(max).unwrap_or(i64::MAX);
         let count = statement.query_row((&base, end_of(&base), max), |row| row.get::<_, i64>(0))?;
         Ok(count.cast_unsigned())

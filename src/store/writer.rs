@@ -56,6 +56,8 @@ pub struct Armed {
     pub path: Path,
     /// The draft as text, as it was handed in.
     pub draft: String,
+    /// Who armed it, as it was handed in.
+    pub who: String,
 }
 
 impl Writer {
@@ -102,9 +104,10 @@ impl Writer {
 
     /// All armed onDisconnect writes, in the order in which they were armed.
     pub fn armed(&self) -> Result<Vec<Armed>, StoreError> {
-        let mut statement = self.conn.prepare("SELECT session, path, draft FROM on_disconnect ORDER BY id")?;
+        let mut statement = self.conn.prepare("SELECT session, path, draft, who FROM on_disconnect ORDER BY id")?;
         let rows = statement.query_map([], |row| {
-            Ok(Armed { session: row.get(0)?, path: parse_path(&row.get::<_, String>(1)?), draft: row.get(2)? })
+            let path = parse_path(&row.get::<_, String>(1)?);
+            Ok(Armed { session: row.get(0)?, path, draft: row.get(2)?, who: row.get(3)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -200,9 +203,9 @@ impl Batch<'_> {
     }
 
     /// Arms the onDisconnect write of `session` at `path`; it replaces one armed at the same place, and comes last.
-    pub fn arm(&mut self, session: &str, path: &Path, draft: &str) -> Result<(), StoreError> {
-        let sql = "REPLACE INTO on_disconnect (session, path, draft) VALUES (?1, ?2, ?3)";
-        self.writer.conn.prepare_cached(sql)?.execute((session, path.to_string(), draft))?;
+    pub fn arm(&mut self, session: &str, path: &Path, draft: &str, who: &str) -> Result<(), StoreError> {
+        let sql = "REPLACE INTO on_disconnect (session, path, draft, who) VALUES (?1, ?2, ?3, ?4)";
+        self.writer.conn.prepare_cached(sql)?.execute((session, path.to_string(), draft, who))?;
         Ok(())
     }
 
@@ -271,7 +274,7 @@ mod tests {
         temp.write(&[("/a", "1")]);
         let mut batch = temp.writer.begin().unwrap();
         batch.append(&record(2, 9, vec![set("/a", node("2"))])).unwrap();
-        batch.arm("s", &path("/a"), "null").unwrap();
+        batch.arm("s", &path("/a"), "null", "null").unwrap();
         assert_eq!(batch.tree().node(&path("/a")).unwrap(), node("2"));
         assert_eq!(batch.tree().seq().unwrap(), 2);
         drop(batch);
@@ -326,9 +329,9 @@ mod tests {
         let (mut writer, _) = open(&file, &Options::default()).unwrap();
         let mut batch = writer.begin().unwrap();
         for (session, at) in [("s", "/b"), ("t", "/a"), ("s", "/a"), ("s", "/"), ("s", "/b/c")] {
-            batch.arm(session, &path(at), "1").unwrap();
+            batch.arm(session, &path(at), "1", "null").unwrap();
         }
-        batch.arm("s", &path("/b"), "2").unwrap();
+        batch.arm("s", &path("/b"), "2", "null").unwrap();
         batch.disarm("s", &path("/a")).unwrap();
         batch.disarm("s", &path("/not/armed")).unwrap();
         batch.commit().unwrap();

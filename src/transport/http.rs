@@ -24,13 +24,12 @@ use hyper::server::conn::http1::{self, Parts};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::body::Body;
 use super::request_line::encode_quotes;
-use super::socket::{linger, tune};
+use super::socket::{Socket, linger};
 use super::stream::{self, EventStream};
 use super::websocket::{self, BoxFuture, Opened, WebSocket};
 use crate::base::limits::{DRAIN_SECONDS, HEAD_BYTES_MAX, HEAD_SECONDS};
@@ -52,17 +51,18 @@ impl From<Response<Body>> for Reply {
     }
 }
 
-/// Serves one accepted connection to its end.
+/// Serves one accepted connection to its end, bare or with TLS upon it.
 ///
 /// Requests of one connection are handled one after the other. A request that its client gave up is handled to its end
 /// all the same, unless the connection breaks. When `drain` is cancelled an idle connection closes, a running request
 /// gets [`DRAIN_SECONDS`] to finish, a stream ends at once, and a WebSocket is closed.
-pub async fn serve<H, F>(socket: TcpStream, handler: H, drain: CancellationToken)
+pub async fn serve<H, F>(socket: impl Into<Socket>, handler: H, drain: CancellationToken)
 where
     H: Fn(Request<Incoming>) -> F + Send,
     F: Future<Output = Reply> + Send,
 {
-    if tune(&socket).is_err() {
+    let mut socket = socket.into();
+    if socket.tune().is_err() {
         return;
     }
     // hyper's part is large and short-lived: boxed, so that the task of an idle stream does not carry its space along.
@@ -70,7 +70,7 @@ where
     match successor {
         Some(Successor::Stream(stream)) => stream::run(socket, stream, drain).await,
         Some(Successor::WebSocket(websocket)) => websocket::run(socket, early, websocket, drain).await,
-        None if drain.is_cancelled() => {}
+        None if drain.is_cancelled() => socket.hang_up(),
         None => linger(socket).await,
     }
 }
@@ -83,9 +83,9 @@ enum Successor {
 
 /// The socket, what was read from it behind the last request, and the successor. `None` where the connection was cut
 /// off.
-type Rest = Option<(TcpStream, Bytes, Option<Successor>)>;
+type Rest = Option<(Socket, Bytes, Option<Successor>)>;
 
-async fn speak_http<H, F>(socket: TcpStream, handler: H, drain: &CancellationToken) -> Rest
+async fn speak_http<H, F>(socket: Socket, handler: H, drain: &CancellationToken) -> Rest
 where
     H: Fn(Request<Incoming>) -> F,
     F: Future<Output = Reply>,
@@ -179,7 +179,7 @@ impl Takeover {
 
 /// The socket as hyper sees it, with an eye on whether its writes go through.
 struct Watched {
-    io: TokioIo<TcpStream>,
+    io: TokioIo<Socket>,
     takeover: Arc<Takeover>,
     /// Bytes of a request that were read and changed, and not given to hyper yet.
     encoded: Bytes,
@@ -209,10 +209,8 @@ impl Watched {
 
     /// Notes whether the peer has closed, and wakes the connection when it does. hyper reads nothing while it waits for
     /// an answer. Bytes that came already, of a request behind this one, hide a close.
-    fn watch_peer(&self, context: &mut Context<'_>) {
-        let mut byte = [0];
-        let mut byte = tokio::io::ReadBuf::new(&mut byte);
-        if let Poll::Ready(Ok(0) | Err(_)) = self.io.inner().poll_peek(context, &mut byte) {
+    fn watch_peer(&mut self, context: &mut Context<'_>) {
+        if self.io.inner_mut().poll_ended(context).is_ready() {
             self.takeover.is_gone.store(true, Ordering::Relaxed);
         }
     }

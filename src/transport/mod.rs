@@ -9,7 +9,7 @@
 //! - `http`: one HTTP/1.1 connection, and how a stream or WebSocket takes its socket over
 //! - `body`: request bodies with a bound, answer bodies whole or in pieces
 //! - `request_line`: raw quotes in queries
-//! - `socket`: the options of a connection, and its polite end
+//! - `socket`: a connection's socket, bare or with TLS upon it, its options and its polite end
 
 pub mod body;
 pub mod frame;
@@ -31,5 +31,6 @@ pub use body::{Body, BodyError, read_body};
 pub use handshake::accept;
 pub use http::Reply;
 pub use outbox::{Chunks, Drained, Item, Outbox, Push};
+pub use socket::Socket;
 pub use stream::EventStream;
 pub use websocket::{BoxFuture, Conversation, Next, WebSocket};

@@ -12,12 +12,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::outbox::Outbox;
-use super::socket::{Input, discard_input, linger};
+use super::socket::{Socket, linger};
 use super::writer::{Stop, Writer};
 
 /// An event stream as a protocol hands it over.
@@ -37,7 +36,7 @@ pub struct EventStream {
 /// Serves `stream` on `socket` until the peer leaves, the outbox is closed and written, or `drain` is cancelled.
 ///
 /// On return the outbox is abandoned (pushes answer `Closed`), the guard dropped and the socket closed.
-pub async fn run(socket: TcpStream, mut stream: Box<EventStream>, drain: CancellationToken) {
+pub async fn run(socket: Socket, mut stream: Box<EventStream>, drain: CancellationToken) {
     let writer = Writer::new(std::mem::take(&mut stream.head));
     let mut connection = Connection { socket, stream, writer };
     let over = tokio::select! {
@@ -47,8 +46,9 @@ pub async fn run(socket: TcpStream, mut stream: Box<EventStream>, drain: Cancell
     let Connection { socket, stream, .. } = connection;
     stream.outbox.abandon();
     drop(stream);
-    if over == Over::Written {
-        linger(socket).await;
+    match over {
+        Over::Written => linger(socket).await,
+        Over::Gone => socket.hang_up(),
     }
 }
 
@@ -62,7 +62,7 @@ enum Over {
 }
 
 struct Connection {
-    socket: TcpStream,
+    socket: Socket,
     stream: Box<EventStream>,
     writer: Writer,
 }
@@ -74,7 +74,8 @@ impl Connection {
     }
 
     fn poll(&mut self, context: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Over> {
-        if self.peer_left(context) {
+        // A closed reading side means that nobody listens any more.
+        if self.socket.poll_discard(context).is_ready() {
             return Poll::Ready(Over::Gone);
         }
         loop {
@@ -106,15 +107,5 @@ impl Connection {
             }
             timer.as_mut().reset(due);
         }
-    }
-
-    /// Discards input and registers to hear of more. A closed reading side means that nobody listens any more.
-    fn peer_left(&self, context: &mut Context<'_>) -> bool {
-        while let Poll::Ready(ready) = self.socket.poll_read_ready(context) {
-            if ready.is_err() || discard_input(&self.socket) == Input::Ended {
-                return true;
-            }
-        }
-        false
     }
 }

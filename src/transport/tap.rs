@@ -10,8 +10,9 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::tcp::ReadHalf;
 use tokio::time::Instant;
+
+use super::socket::ReadHalf;
 
 /// The reading side of one WebSocket connection.
 pub(super) struct Tap<'a> {
@@ -32,7 +33,7 @@ impl<'a> Tap<'a> {
 
     /// Ready when reading will give bytes, or the end or error that the socket came to.
     pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
-        if self.early.is_empty() { self.socket.as_ref().poll_read_ready(context).map(drop) } else { Poll::Ready(()) }
+        if self.early.is_empty() { self.socket.poll_readable(context) } else { Poll::Ready(()) }
     }
 
     /// When the peer was last heard of.

@@ -13,8 +13,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
-use tokio::net::tcp::WriteHalf;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_stream::Stream;
@@ -24,7 +22,7 @@ use tokio_websockets::{CloseCode, Error, Limits, Message, ServerBuilder, WebSock
 
 use super::frame::{self, code};
 use super::outbox::{Item, Outbox};
-use super::socket::linger;
+use super::socket::{Socket, WriteHalf, linger};
 use super::tap::Tap;
 use super::writer::{Stop, Writer};
 use crate::base::limits::{LINGER_SECONDS, MESSAGE_SILENCES_MAX};
@@ -117,7 +115,7 @@ impl Over {
 /// was read from the socket already.
 ///
 /// On return the outbox is abandoned (pushes answer `Closed`), the conversation is over and the socket closed.
-pub(super) async fn run(mut socket: TcpStream, early: Bytes, mut opened: Opened, drain: CancellationToken) {
+pub(super) async fn run(mut socket: Socket, early: Bytes, mut opened: Opened, drain: CancellationToken) {
     let Some(websocket) = &mut opened.0 else { return };
     let mut writer = Writer::new(std::mem::take(&mut websocket.head));
     let over = {
@@ -151,7 +149,7 @@ pub(super) async fn run(mut socket: TcpStream, early: Bytes, mut opened: Opened,
 }
 
 /// Says goodbye where that is possible, to a peer that takes it within [`LINGER_SECONDS`].
-async fn part(mut socket: TcpStream, mut writer: Writer, over: Over) {
+async fn part(mut socket: Socket, mut writer: Writer, over: Over) {
     let Over::Close(frame) = over else { return };
     writer.append(VecDeque::from([Item::Bytes(frame)]));
     let written = poll_fn(|context| writer.poll_write_taken(context, &mut socket));

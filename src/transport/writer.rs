@@ -99,7 +99,11 @@ impl Writer {
     ) -> Poll<io::Result<()>> {
         while let Some(front) = self.waiting.front_mut() {
             if let Item::Chunks(chunks) = front {
-                match ready!(chunks.poll_recv(context)) {
+                let Poll::Ready(piece) = chunks.poll_recv(context) else {
+                    ready!(self.poll_flush(context, socket))?;
+                    return Poll::Pending;
+                };
+                match piece {
                     Some(piece) if piece.is_empty() => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
                     Some(piece) => self.waiting.push_front(Item::Bytes(piece)),
                     None => drop(self.waiting.pop_front()),
@@ -110,17 +114,17 @@ impl Writer {
                 self.advance(ready!(outcome)?);
             }
         }
-        Poll::Ready(Ok(()))
+        self.poll_flush(context, socket)
     }
 
     /// Nothing taken waits to be written.
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && !self.is_blocked
     }
 
     /// A message that comes in pieces has none ready: that nothing is written is not the peer's fault.
     pub fn is_starved(&self) -> bool {
-        matches!(self.waiting.front(), Some(Item::Chunks(_)))
+        matches!(self.waiting.front(), Some(Item::Chunks(_))) && !self.is_blocked
     }
 
     pub fn last_write(&self) -> Instant {
@@ -148,6 +152,22 @@ impl Writer {
         }
         let slices = slices.get(..count).unwrap_or_default();
         Pin::new(socket).poll_write_vectored(context, slices)
+    }
+
+    /// Has the socket take what TLS holds back: bytes that it encrypted and the socket did not take yet. A bare socket
+    /// holds nothing back.
+    fn poll_flush(
+        &mut self,
+        context: &mut Context<'_>,
+        socket: &mut (impl AsyncWrite + Unpin),
+    ) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(socket).poll_flush(context);
+        if outcome.is_pending() {
+            self.is_blocked = true;
+        } else if std::mem::take(&mut self.is_blocked) {
+            self.last_relief = Instant::now();
+        }
+        outcome
     }
 
     /// Takes `written` bytes off the front.

@@ -1,5 +1,5 @@
-// The official SDKs 12 and 2.4.2, unmodified, in real pages: the same scenarios as in Node, over a WebSocket, over forced
-// long polling, and over long polling that goes over to a WebSocket.
+// The official SDKs 12 and 2.4.2, unmodified, in real pages: the same scenarios as in Node, over a WebSocket, over
+// forced long polling, and over long polling that goes over to a WebSocket.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -71,13 +71,14 @@ for (const sdk of ['12', '2']) {
         })(), [beaconfire.port, NS]);
         assert.deepEqual(await beaconfire.read('leaves', NS), { me: true });
         await leaving.goto('about:blank');
-        await until('the presence to go', async () => (await beaconfire.read('leaves', NS)) === null, { timeoutMs: GONE_MS });
+        const isGone = async () => (await beaconfire.read('leaves', NS)) === null;
+        await until('the presence to go', isGone, { timeoutMs: GONE_MS });
         await leaving.context().close();
       });
 
       test('a burst of writes from the first moment on arrives in order', async () => {
         const list = await page.evaluate(async ([ns]) => {
-          const [writer, reader] = await Promise.all([window.client(null, 'burst', ns), window.client(null, 'burst', ns)]);
+          const [writer, reader] = await Promise.all([1, 2].map(() => window.client(null, 'burst', ns)));
           await writer.place('here').onDisconnect().remove();
           writer.place('here').set(true);
           const heard = [];
@@ -91,11 +92,14 @@ for (const sdk of ['12', '2']) {
           return heard;
         }, [NS]);
         assert.deepEqual(list, [null, ...Array.from({ length: 200 }, (_, n) => n + 1)]);
-        assert.deepEqual(await beaconfire.read('burst', NS), { n: 200, here: true }, 'still present: no transport was lost');
+        const stored = await beaconfire.read('burst', NS);
+        assert.deepEqual(stored, { n: 200, here: true }, 'still present: no transport was lost');
       });
 
       test('the transport was the one to test', () => {
-        for (const wanted of ASKED[transport].must) assert.ok(realtime.requests.some((target) => wanted.test(target)), `${wanted}`);
+        for (const wanted of ASKED[transport].must) {
+          assert.ok(realtime.requests.some((target) => wanted.test(target)), `${wanted}`);
+        }
         for (const unwanted of ASKED[transport].never) {
           assert.deepEqual(realtime.requests.filter((target) => unwanted.test(target)), []);
         }

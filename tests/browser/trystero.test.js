@@ -57,7 +57,8 @@ describe('Trystero signals over the Realtime Database', { timeout: 120_000 }, ()
 
     await bert.page.context().close(); // without a word: what it armed with onDisconnect must clear up
     await until('two in the room', async () => (await anna.page.evaluate('occupants()')).length === 2);
-    await until('the loss of the peer', async () => !(await anna.page.evaluate('peers')).includes(bert.self), { timeoutMs: 40_000 });
+    const isLost = async () => !(await anna.page.evaluate('peers')).includes(bert.self);
+    await until('the loss of the peer', isLost, { timeoutMs: 40_000 });
     await cleo.page.evaluate('leave()');
     await until('one in the room', async () => (await anna.page.evaluate('occupants()')).length === 1);
     await anna.page.context().close();

@@ -12,6 +12,7 @@ import { type Match, Sync } from '../core/sync.ts';
 import type { Firing, Registration } from '../core/view.ts';
 import type { Reply, Request } from '../transport/outbox.ts';
 import { Session, type SessionHost } from '../transport/session.ts';
+import { Auth } from './auth.ts';
 import { answer, guarded, type OnComplete, serverError } from './callbacks.ts';
 import { EventQueue } from './events.ts';
 import { Transactions } from './transaction.ts';
@@ -35,6 +36,7 @@ export class Database implements SessionHost {
 
   readonly sync: Sync = new Sync();
   readonly transactions: Transactions = new Transactions(this);
+  readonly auth: Auth = new Auth(this);
   readonly #session: Session;
   readonly #events = new EventQueue();
   readonly #nextPushId = pushIds();
@@ -142,13 +144,19 @@ export class Database implements SessionHost {
     this.#need();
   }
 
+  reauthenticate(): void {
+    this.#session.reauthenticate();
+    this.#need();
+  }
+
   greet(fresh: boolean): Request[] {
     const texts = fresh ? this.sync.forgetSession() : this.sync.unsettled();
     return texts.map((text) => listenRequest(text, this));
   }
 
-  opened(serverTime: number): void {
+  opened(serverTime: number, auth: Json, expires?: number): void {
     this.#inform({ connected: true, serverTimeOffset: serverTime - Date.now() });
+    this.auth.accepted(auth, expires);
   }
 
   closed(): void {

@@ -12,6 +12,7 @@ import {
   cleanData,
   cleanUpdate,
 } from '../core/validate.ts';
+import type { AuthData, OnAuth, OnCancel, TokenSource } from './auth.ts';
 import type { OnComplete } from './callbacks.ts';
 import { Database } from './database.ts';
 import { parseLocation } from './location.ts';
@@ -20,6 +21,8 @@ import { Place } from './place.ts';
 import { prioritized } from './priority.ts';
 import { Query } from './query.ts';
 import type { OnTransaction, TransactionResult } from './transaction.ts';
+
+export type OnSignedIn = (error: Error | null, data?: AuthData) => void;
 
 /** What `push` gives: the new place at once, and a promise of the write. */
 export type PushReference = Firebase & PromiseLike<Firebase> & { catch: Promise<Firebase>['catch'] };
@@ -163,12 +166,59 @@ export class Firebase extends Query {
     return new OnDisconnect(this._at);
   }
 
+  /**
+   * From now on asks as the user of this token, in all references to this database. A function is asked for a token now,
+   * before it ends and after the server refuses one.
+   */
+  authWithCustomToken(token: TokenSource, onComplete?: OnSignedIn | null): Promise<AuthData> {
+    return this.#signIn('Firebase.authWithCustomToken', token, onComplete);
+  }
+
+  /** The old name of `authWithCustomToken`; also for database secrets. `onCancel` learns when the token ends. */
+  auth(token: TokenSource, onComplete?: OnSignedIn | null, onCancel?: OnCancel | null): Promise<AuthData> {
+    return this.#signIn('Firebase.auth', token, onComplete, onCancel);
+  }
+
+  /** From now on asks as nobody. */
+  unauth(): void {
+    this._at.database.auth.signOut();
+  }
+
+  /** Tells who is signed in, now and at each change; `null` if nobody is. */
+  onAuth(callback: OnAuth, context?: object | null): void {
+    checkFunction('Firebase.onAuth', 1, callback, false);
+    this._at.database.auth.on(callback, context);
+  }
+
+  offAuth(callback: OnAuth, context?: object | null): void {
+    checkFunction('Firebase.offAuth', 1, callback, false);
+    this._at.database.auth.off(callback, context);
+  }
+
+  getAuth(): AuthData | null {
+    return this._at.database.auth.data;
+  }
+
   goOffline(): void {
     Firebase.goOffline();
   }
 
   goOnline(): void {
     Firebase.goOnline();
+  }
+
+  #signIn(
+    method: string,
+    token: TokenSource,
+    onComplete?: OnSignedIn | null,
+    onCancel?: OnCancel | null,
+  ): Promise<AuthData> {
+    if (typeof token !== 'string') checkFunction(method, 1, token, false);
+    checkFunction(method, 2, onComplete);
+    checkFunction(method, 3, onCancel);
+    const signedIn = this._at.database.auth.signIn(token, onCancel);
+    if (onComplete) void signedIn.then((data) => onComplete(null, data), onComplete);
+    return signedIn;
   }
 
   #clean(method: string, value: unknown): Json {

@@ -9,6 +9,8 @@ export class HttpError extends Error {
   constructor(
     readonly status: number,
     body: string,
+    /** In the server's words. */
+    readonly reason: string = /"error"\s*:\s*"([^"]*)/.exec(body)?.[1] ?? body,
   ) {
     super(`${status} ${body}`);
   }

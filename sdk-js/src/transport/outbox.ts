@@ -1,6 +1,7 @@
 // Requests on their way: in order, numbered when they leave, in batches of which one is under way at a time.
 
 import type { Json } from '../core/json.ts';
+import type { Credential } from './session.ts';
 
 export interface Reply {
   readonly n?: number;
@@ -18,9 +19,18 @@ export interface Request {
    * concerned the old session. `fail`: fails it if it was under way, because nobody knows whether it was done.
    */
   readonly onNewSession: 'repeat' | 'drop' | 'fail';
+  /** As whom it was asked for. The session sets it. */
+  credential?: Credential;
   /** Told the number under which it leaves; infinity when it has to leave once more. */
   numbered?(n: number): void;
   settle(reply: Reply): void;
+}
+
+/** What leaves together: for one user. */
+export interface Batch {
+  readonly requests: Map<number, Request>;
+  readonly text: string;
+  readonly credential: Credential;
 }
 
 /** Enough for any burst of small writes; a single larger request travels alone. */
@@ -29,7 +39,7 @@ const BATCH_REQUESTS_MAX = 1000;
 
 export class Outbox {
   #queue: Request[] = [];
-  #underWay: { requests: Map<number, Request>; text: string } | null = null;
+  #underWay: Batch | null = null;
   /** Rises for good, also over sessions: a write of an old session is then older than all that is sent in a new one. */
   #n = 0;
   /** How many of the queue may still leave. */
@@ -45,16 +55,18 @@ export class Outbox {
   }
 
   /** The batch to send now: the unanswered one once more, letter for letter, or the next; `null` if there is nothing. */
-  batch(): string | null {
+  batch(): Batch | null {
     if (this.#underWay === null && Math.min(this.#queue.length, this.#allowed) > 0) this.#underWay = this.#take();
-    return this.#underWay?.text ?? null;
+    return this.#underWay;
   }
 
-  #take(): { requests: Map<number, Request>; text: string } {
+  #take(): Batch {
+    const credential = this.#queue[0]!.credential!;
     const requests = new Map<number, Request>();
     const texts: string[] = [];
     let chars = 0;
     for (const request of this.#queue.slice(0, Math.min(BATCH_REQUESTS_MAX, this.#allowed))) {
+      if (request.credential !== credential) break;
       const text = JSON.stringify({ n: this.#n + 1, ...request.body });
       chars += text.length;
       if (texts.length > 0 && chars > BATCH_CHARS_MAX) break;
@@ -65,26 +77,25 @@ export class Outbox {
     }
     this.#queue.splice(0, texts.length);
     this.#allowed -= texts.length;
-    return { requests, text: `[${texts.join()}]` };
+    return { requests, text: `[${texts.join()}]`, credential };
   }
 
   /** The answer to `batch`. One that comes too late, after `restart`, is ignored. */
-  answered(batch: string, replies: readonly Reply[]): void {
+  answered(batch: Batch, replies: readonly Reply[]): void {
     const requests = this.#finish(batch);
     const byNumber = new Map(replies.map((reply) => [reply.n, reply]));
     for (const [n, request] of requests) request.settle(byNumber.get(n) ?? { status: 'error', error: 'no reply' });
   }
 
   /** The server will not have `batch`, and would not have it a second time. */
-  refused(batch: string, error: string): void {
+  refused(batch: Batch, error: string): void {
     for (const request of this.#finish(batch).values()) request.settle({ status: 'error', error });
   }
 
-  #finish(batch: string): Map<number, Request> {
-    if (this.#underWay?.text !== batch) return new Map();
-    const { requests } = this.#underWay;
+  #finish(batch: Batch): Map<number, Request> {
+    if (this.#underWay !== batch) return new Map();
     this.#underWay = null;
-    return requests;
+    return batch.requests;
   }
 
   /** A new session: `first` goes before all that still waits. */

@@ -6,15 +6,35 @@
 import type { Json } from '../core/json.ts';
 import { Backoff } from './backoff.ts';
 import { HttpError, post, readEvents } from './http.ts';
-import { Outbox, type Request } from './outbox.ts';
+import { type Batch, Outbox, type Request } from './outbox.ts';
 import { watchPage } from './page.ts';
 import type { StreamEvent } from './sse.ts';
 
+/** What the server judges requests by. */
+export interface Credential {
+  /** The token of now; it may be replaced by another one for the same user. `null`: nobody. */
+  readonly token: string | null;
+  /** Resolves once there is a token, or none to be had. */
+  readonly ready: Promise<unknown>;
+  /** Why it is over: nothing is asked by it any more. */
+  readonly error: Error | null;
+}
+
+/** Who decides as whom the session asks. */
+export interface Authority<C extends Credential = Credential> {
+  /** That of now. After a change call `Session.reauthenticate`. */
+  readonly credential: C;
+  /** The server refuses a token of `credential`. Resolves to whether there is another one to try. */
+  refused(credential: C, token: string | null, reason: string): Promise<boolean>;
+}
+
 /** Whom the session serves. */
 export interface SessionHost {
+  readonly auth: Authority;
   /** The requests that go before all others: in a fresh session every listener, else those that have no data yet. */
   greet(fresh: boolean): Request[];
-  opened(serverTime: number): void;
+  /** `auth` and `expires`: what the server makes of the token. */
+  opened(serverTime: number, auth: Json, expires?: number): void;
   closed(): void;
   /** Any event but `hello` and `keep-alive`. */
   heard(event: string, data: Json): void;
@@ -45,6 +65,8 @@ export class Session {
   /** The end of the session before: a new one begins after it, so that the server sees them in this order. */
   #farewell: Promise<void> = Promise.resolve();
   #warned = '';
+  /** The stream is opened anew under another token: that is no interruption. */
+  #isChanging = false;
 
   /** `ns` of `null`: the server decides by its host name. Nothing happens before `start`. */
   constructor(origin: string, ns: string | null, host: SessionHost) {
@@ -84,13 +106,21 @@ export class Session {
   async #sayGoodbye(id: string): Promise<void> {
     const signal = AbortSignal.timeout(FAREWELL_MS);
     for (let batch = this.#outbox.batch(); batch !== null; batch = this.#outbox.batch()) {
-      this.#outbox.answered(batch, JSON.parse(await post(this.#to(`/${id}`), batch, signal)).replies);
+      await batch.credential.ready;
+      this.#outbox.answered(batch, JSON.parse(await post(this.#to(`/${id}`, batch), batch.text, signal)).replies);
     }
     await post(this.#to(`/${id}/close`), '', signal);
   }
 
+  /** The host's credential has changed: listeners are judged by it from now on, and else undisturbed. */
+  reauthenticate(): void {
+    this.#isChanging = this.#isUp;
+    this.#reconnect();
+  }
+
   /** Queues a request. Those of one turn of the program leave together. */
   send(request: Request): void {
+    request.credential = this.#host.auth.credential;
     this.#outbox.add(request);
     this.#drain();
   }
@@ -98,7 +128,10 @@ export class Session {
   /** As `stop`, for a page that is about to be gone: the browser is handed the end, and what has not arrived yet. */
   #leave(): void {
     const id = this.#id;
-    if (id !== null) globalThis.navigator?.sendBeacon?.(this.#to(`/${id}/close`), this.#outbox.batch() ?? '');
+    if (id !== null) {
+      const batch = this.#outbox.batch();
+      globalThis.navigator?.sendBeacon?.(this.#to(`/${id}/close`, batch), batch?.text ?? '');
+    }
     this.#end();
     this.#posts?.abort();
   }
@@ -120,12 +153,20 @@ export class Session {
     while (this.#stream === stream) {
       stream = new AbortController();
       this.#stream = stream;
+      const { credential } = this.#host.auth;
+      await credential.ready;
+      if (this.#stream !== stream) return;
+      if (credential !== this.#host.auth.credential) continue;
+      const { token } = credential;
       const [since, id] = [Date.now(), this.#id];
-      const url = id === null ? this.#to('') : this.#to(`/${id}`, `lastEventId=${encodeURIComponent(this.#position)}`);
+      const url =
+        id === null ? this.#to('') : this.#to(`/${id}`, null, `lastEventId=${encodeURIComponent(this.#position)}`);
       const error = await readEvents(url, stream, SILENCE_MS, (event) => this.#heard(event)).catch((error) => error);
       if (this.#stream !== stream) return;
-      this.#down();
-      if (id !== null && error instanceof HttpError && error.status === 404) {
+      if (!this.#isChanging) this.#down();
+      this.#isChanging = false;
+      if (error?.status === 401 && (await this.#host.auth.refused(credential, token, error.reason))) continue;
+      if (id !== null && error?.status === 404) {
         this.#id = null;
         continue;
       }
@@ -137,11 +178,12 @@ export class Session {
 
   #heard({ event, data, id }: StreamEvent): void {
     if (event === 'hello') this.#hello(JSON.parse(data));
+    else if (event === 'auth_revoked') throw new HttpError(401, data);
     else if (event !== 'keep-alive') this.#host.heard(event, JSON.parse(data));
     if (id !== undefined) this.#position = id;
   }
 
-  #hello({ session, time, resumed }: Json): void {
+  #hello({ session, time, resumed, auth, expires }: Json): void {
     // What hangs on a connection from before is sent again: the server knows it by its numbers.
     this.#posts?.abort();
     this.#posts = new AbortController();
@@ -149,10 +191,11 @@ export class Session {
     const fresh = !resumed || session !== this.#id;
     this.#id = session;
     const first = this.#host.greet(fresh);
+    for (const request of first) request.credential = this.#host.auth.credential;
     if (fresh) this.#outbox.restart(first);
     else for (const request of first) this.#outbox.add(request);
     this.#isUp = true;
-    this.#host.opened(time);
+    this.#host.opened(time, auth, expires);
     this.#drain();
   }
 
@@ -183,13 +226,22 @@ export class Session {
     if (this.#posts === posts) this.#draining = null;
   }
 
-  async #exchange(batch: string, signal: AbortSignal): Promise<void> {
+  async #exchange(batch: Batch, signal: AbortSignal): Promise<void> {
+    const { credential } = batch;
+    await credential.ready;
+    const { token, error } = credential;
+    if (signal.aborted) return;
+    if (error) {
+      this.#outbox.refused(batch, error.message);
+      return;
+    }
     try {
-      const answer = await post(this.#to(`/${this.#id}`), batch, signal);
+      const answer = await post(this.#to(`/${this.#id}`, batch), batch.text, signal);
       this.#outbox.answered(batch, JSON.parse(answer).replies);
     } catch (error) {
       if (signal.aborted) return;
-      const status = error instanceof HttpError ? error.status : 0;
+      const { status = 0, reason = '' } = error instanceof HttpError ? error : {};
+      if (status === 401 && (await this.#host.auth.refused(credential, token, reason))) return;
       if (status >= 400 && status < 500 && status !== 404) {
         this.#outbox.refused(batch, (error as Error).message);
         return;
@@ -207,8 +259,10 @@ export class Session {
     console.warn(`FIREBASE WARNING: cannot connect to ${this.#url}: ${error.message}`);
   }
 
-  #to(path: string, parameter = ''): string {
-    const query = [this.#ns, parameter].filter((part) => part !== '').join('&');
+  #to(path: string, batch?: Batch | null, parameter = ''): string {
+    const { token } = batch?.credential ?? this.#host.auth.credential;
+    const auth = token === null ? '' : `auth=${encodeURIComponent(token)}`;
+    const query = [this.#ns, auth, parameter].filter((part) => part !== '').join('&');
     return `${this.#url}${path}${query && `?${query}`}`;
   }
 }

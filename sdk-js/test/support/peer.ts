@@ -12,6 +12,8 @@ import { type Bound, isWhole, type Query, select } from '../../src/core/query.ts
 interface PeerSession {
   readonly id: string;
   stream: ServerResponse | null;
+  /** The token that the stream was opened with. */
+  token: string | null;
   readonly listens: Map<string, { path: Path; query: Query }>;
   /** Events with their position, for a resume. */
   readonly told: { seq: number; text: string }[];
@@ -27,6 +29,12 @@ export class Peer {
   readonly sessions: Map<string, PeerSession> = new Map();
   /** Paths at and below which nothing may be read or written. */
   readonly denied: Set<string> = new Set();
+  /** The tokens that are taken, and what the server makes of them. */
+  readonly tokens: Map<string, { auth: Json; expires?: number }> = new Map();
+  /** The token of each of `requests`. */
+  readonly askedBy: (string | null)[] = [];
+  /** The tokens of the streams that were asked for, refused ones too. */
+  readonly streamTokens: (string | null)[] = [];
   /** While set, POSTs wait for it before they are handled. */
   gate: Promise<void> = Promise.resolve();
   /** How many POSTs to handle but leave without an answer. */
@@ -69,6 +77,14 @@ export class Peer {
     for (const stream of streams) stream?.destroy();
   }
 
+  /** Ends a token: its streams are told, and it is taken no more. */
+  revoke(token: string): void {
+    this.tokens.delete(token);
+    for (const { stream, token: its } of this.sessions.values()) {
+      if (its === token) stream?.end('event: auth_revoked\ndata: expired_token: credential is no longer valid\n\n');
+    }
+  }
+
   /** A write by somebody else. */
   set(path: string, json: Json): void {
     this.#write([[parsePath(path), json]]);
@@ -83,12 +99,19 @@ export class Peer {
     const url = new URL(request.url ?? '', this.origin);
     const [, , , id, verb] = url.pathname.split('/');
     const session = this.sessions.get(id ?? '');
+    const token = url.searchParams.get('auth');
+    if (request.method === 'GET') this.streamTokens.push(token);
+    if (token !== null && !this.tokens.has(token)) {
+      return this.#answer(response, 401, { error: 'invalid_token: Could not parse auth token.' });
+    }
     if (id && !session) return this.#answer(response, 404, { error: 'no such session' });
-    if (request.method === 'GET') return this.#stream(response, session ?? null, url.searchParams.get('lastEventId'));
+    if (request.method === 'GET') {
+      return this.#stream(response, session ?? null, url.searchParams.get('lastEventId'), token);
+    }
     const body = await text(request);
     await this.gate;
     if (!session || !this.sessions.has(session.id)) return this.#answer(response, 404, { error: 'no such session' });
-    const replies = JSON.parse(body || '[]').map((asked: Json) => this.#once(session, asked));
+    const replies = JSON.parse(body || '[]').map((asked: Json) => this.#once(session, asked, token));
     if (verb === 'close') return this.#close(session, response);
     if (this.answersToLose-- > 0) return void response.destroy();
     this.answersToLose = 0;
@@ -106,13 +129,20 @@ export class Peer {
     this.#answer(response, 204, {});
   }
 
-  #stream(response: ServerResponse, known: PeerSession | null, lastEventId: string | null): void {
+  #stream(response: ServerResponse, known: PeerSession | null, lastEventId: string | null, token: string | null): void {
     const session = known ?? this.#newSession();
     session.stream?.end();
     session.stream = response;
+    session.token = token;
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     const resumed = known !== null;
-    const hello = { session: session.id, time: Date.now() + this.clockAhead, grace: 10_000, resumed };
+    const hello = {
+      session: session.id,
+      time: Date.now() + this.clockAhead,
+      grace: 10_000,
+      resumed,
+      ...this.tokens.get(token ?? ''),
+    };
     response.write(eventText('hello', hello, resumed ? undefined : this.#seq));
     if (!resumed) return;
     const seen = Number(lastEventId?.split('-')[1]);
@@ -125,6 +155,7 @@ export class Peer {
     const session: PeerSession = {
       id,
       stream: null,
+      token: null,
       listens: new Map(),
       told: [],
       replies: new Map(),
@@ -135,10 +166,11 @@ export class Peer {
     return session;
   }
 
-  #once(session: PeerSession, { n, ...request }: Json): Json {
+  #once(session: PeerSession, { n, ...request }: Json, token: string | null): Json {
     const repeated = session.replies.get(n);
     if (repeated) return repeated;
     this.requests.push(request);
+    this.askedBy.push(token);
     const reply = { n, ...this.#handle(session, request) };
     session.replies.set(n, reply);
     session.acked = n;

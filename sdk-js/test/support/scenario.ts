@@ -74,6 +74,8 @@ export class ScenarioRun {
       return () => query.off(type, callback);
     });
     this.#listening.set(id, { events, stop: () => stops.map((stop) => stop()) });
+    // The listens travel in the listener's own session: a request behind them is answered when they have been heard.
+    await this.#listener.onDisconnect().cancel();
     await this.#caughtUp();
   }
 

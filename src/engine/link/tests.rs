@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::super::tests::{Lines, drain, engine, node, path, run, set};
 use super::super::{Condition, Encoder, Event, Known, Packer, Position};
 use super::*;
-use crate::model::{Bound, Draft, Format, Index, Limit, Node, Write, WriteOp, hash};
+use crate::model::{Bound, Draft, Format, Identity, Index, Limit, Node, Query, Write, WriteOp, hash};
 
 /// Lines with a name in front, as pushes have a tag.
 struct Tagged(String);
@@ -77,8 +77,13 @@ impl Client {
     }
 
     async fn write(&self, at: &str, value: &str, if_match: Option<Condition>) {
-        let request =
-            WriteRequest { write: Write::set(path(at), node(value)), if_match, rows_max: None, want_etag: false };
+        let request = WriteRequest {
+            who: Identity::Nobody,
+            write: Write::set(path(at), node(value)),
+            if_match,
+            rows_max: None,
+            want_etag: false,
+        };
         let name = format!("{at}={value}");
         self.link.write(request, said(&name)).await.unwrap();
     }
@@ -86,7 +91,8 @@ impl Client {
     async fn listen(&self, at: &str, query: Query, tag: &str, known: Option<&str>) -> u64 {
         let known = known.map(|hash| Known { hash: hash.to_owned(), compound: None });
         let encoder = Arc::new(Tagged(tag.to_owned()));
-        let listen = LinkListen { path: path(at), query, encoder, is_default: tag.is_empty(), known };
+        let listen =
+            LinkListen { who: Identity::Nobody, path: path(at), query, encoder, is_default: tag.is_empty(), known };
         self.link.listen(listen, said(&format!("listen {at}"))).await.unwrap()
     }
 
@@ -205,6 +211,10 @@ fn default_listener_below_another_is_silent_while_that_is_there() {
     });
 }
 
+fn read(at: &str, query: Query, encoder: Arc<dyn Encoder>) -> LinkRead {
+    LinkRead { who: Identity::Nobody, path: path(at), query, encoder }
+}
+
 #[test]
 fn read_shows_the_writes_that_were_asked_before() {
     with_database(|database| async move {
@@ -212,10 +222,10 @@ fn read_shows_the_writes_that_were_asked_before() {
         client.put("/a", r#"{"x":1,"y":2,"z":3}"#).await;
         let refused: fn() -> Answer<ReadError> = || Box::new(|error| Bytes::from(format!("{error:?}\n")));
         let encoder = || Arc::new(Tagged("read ".to_owned()));
-        client.link.read(path("/a/y"), Query::default(), encoder(), refused()).await.unwrap();
+        client.link.read(read("/a/y", Query::default(), encoder()), refused()).await.unwrap();
         let bound = Bound { value: crate::model::order::IndexValue::Null, key: None, inclusive: true };
         let query = Query { end: Some(bound), ..first_by_key(2) };
-        client.link.read(path("/a"), query, encoder(), refused()).await.unwrap();
+        client.link.read(read("/a", query, encoder()), refused()).await.unwrap();
         client.put("/a/y", "4").await;
         let lines = client.lines().await;
         assert_eq!(lines[1..], ["read -\tput\t/\t2", "read -\tput\t/\t{\"x\":1,\"y\":2}", "/a/y=4 ok"]);
@@ -259,15 +269,19 @@ fn end_runs_what_was_armed_once_and_tells_others_only() {
         other.listen("/p", Query::default(), "", Some("")).await;
         let draft = |value: &str| Draft::from(node(value));
         let arm = Arm::Set(vec![(path("/p/a"), draft("1")), (path("/p/b/c"), draft("2"))]);
-        leaving.link.arm(arm, said("arm")).await.unwrap();
-        leaving.link.arm(Arm::Cancel(path("/p/b")), said("cancel")).await.unwrap();
+        leaving.link.arm(Identity::Nobody, arm, said("arm")).await.unwrap();
+        leaving.link.arm(Identity::Nobody, Arm::Cancel(path("/p/b")), said("cancel")).await.unwrap();
         leaving.link.end().await;
         leaving.link.end().await;
         assert_eq!(leaving.lines().await, ["listen /p ok", "arm ok", "cancel ok"]);
         assert_eq!(other.lines().await, ["listen /p ok", "-\tput\t/a\t1"]);
         // Dropped without an end, it ends all the same.
         let dropped = Client::new(&database);
-        dropped.link.arm(Arm::Set(vec![(path("/p/a"), Node::Empty.into())]), said("arm")).await.unwrap();
+        dropped
+            .link
+            .arm(Identity::Nobody, Arm::Set(vec![(path("/p/a"), Node::Empty.into())]), said("arm"))
+            .await
+            .unwrap();
         drop(dropped);
         assert_eq!(other.lines().await, ["-\tput\t/a\tnull"]);
     });
@@ -286,7 +300,7 @@ fn update_is_one_event_for_each_listener_and_queries_hear_first() {
             (path("/x"), node("3").into()),
         ];
         let write = Write { path: path("/"), op: WriteOp::Update(places) };
-        let request = WriteRequest { write, if_match: None, rows_max: None, want_etag: false };
+        let request = WriteRequest { who: Identity::Nobody, write, if_match: None, rows_max: None, want_etag: false };
         client.link.write(request, said("update")).await.unwrap();
         let lines = client.lines().await;
         assert_eq!(lines, ["t1 -\tpatch\t/\t/a\t1\t/b\t2", "-\tpatch\t/\t/l/a\t1\t/l/b\t2\t/x\t3", "update ok"]);

@@ -183,6 +183,11 @@ pub fn error(text: &str) -> String {
     control("e", &quoted(text))
 }
 
+/// The connection's credential has ended: a client of today comes back with a new one. Source: 15.6.
+pub fn revoked() -> String {
+    r#"{"t":"d","d":{"b":{"s":"expired_token","d":"Auth token is expired."},"a":"ac"}}"#.to_owned()
+}
+
 pub fn pong() -> String {
     control("o", "{}")
 }

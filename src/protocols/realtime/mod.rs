@@ -4,7 +4,7 @@
 //! the headers of the files name. Knows nothing of storage, rules or other protocols.
 //!
 //! Pure, from text to types and back:
-//! - `codec`: messages; `request`: the bodies of requests; `auth`: credentials; `encoder`: pushes and read answers
+//! - `codec`: messages; `request`: the bodies of requests; `encoder`: pushes and read answers
 //! - `segments`: messages in segments, on the way in; `frames`: on the way out
 //! - `listens`: what a connection listens to, bounded
 //!
@@ -12,7 +12,6 @@
 //! - `session`: one client, whatever carries it; `registry`: sessions by id
 //! - `websocket`: the WebSocket transport; `long_poll`: the other one
 
-mod auth;
 mod codec;
 mod encoder;
 mod frames;

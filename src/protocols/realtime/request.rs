@@ -4,12 +4,12 @@
 //! protocol 6.3 to 6.7, 7, 9.1, 14, 18.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
-use super::auth;
 use super::codec::Outcome;
 use crate::base::limits::REALTIME_WRITE_BYTES_MAX;
 use crate::engine::{Arm, Condition, Known};
@@ -39,6 +39,28 @@ pub enum Action {
         condition: Option<Condition>,
     },
     Arm(Arm),
+    /// From now on the connection is that of whoever the credential shows.
+    Identify(Shown),
+    Unauthenticate,
+}
+
+/// A credential, and whom its owner wants to be taken for.
+pub struct Shown {
+    pub credential: String,
+    /// Whether it came where administrators send theirs.
+    pub is_bearer: bool,
+    /// The `auth` variable to act with, as JSON; null for nobody.
+    pub act_as: Option<Json>,
+}
+
+/// Never the credential.
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shown")
+            .field("is_bearer", &self.is_bearer)
+            .field("act_as", &self.act_as)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -95,7 +117,7 @@ impl Action {
     pub fn parse(name: &str, body: &str) -> Self {
         match name {
             "s" | "appcheck" | "unappeck" | "unappcheck" => Self::Answer(Outcome::DONE),
-            "unauth" => Self::Answer(Outcome::UNAUTHENTICATED),
+            "unauth" => Self::Unauthenticate,
             "q" | "n" | "l" | "u" | "g" | "p" | "m" | "o" | "om" | "oc" | "auth" | "gauth" | "echo" => {
                 Self::read(name, body).unwrap_or_else(Self::Answer)
             }
@@ -115,8 +137,7 @@ impl Action {
             }
         };
         match name {
-            "auth" => return Ok(Self::Answer(auth::auth(body.cred()?, body.authvar.as_ref(), body.noauth))),
-            "gauth" => return Ok(Self::Answer(auth::gauth(body.cred()?, body.authvar.as_ref(), body.noauth))),
+            "auth" | "gauth" => return body.shown(name == "gauth").map(Self::Identify),
             "echo" => return Ok(Self::Answer(Outcome::ok(body.d.map_or("null", RawValue::get).to_owned()))),
             _ => {}
         }
@@ -155,8 +176,10 @@ fn of_client(action: &str) -> Outcome {
 }
 
 impl Body<'_> {
-    fn cred(&self) -> Result<&str, Outcome> {
-        self.cred.as_deref().ok_or_else(|| Outcome::failure("Invalid request: no credential"))
+    fn shown(self, is_bearer: bool) -> Result<Shown, Outcome> {
+        let credential = self.cred.ok_or_else(|| Outcome::failure("Invalid request: no credential"))?.into_owned();
+        let act_as = if self.noauth == Some(true) { Some(Json::Null) } else { self.authvar };
+        Ok(Shown { credential, is_bearer, act_as })
     }
 
     fn listen(self, place: Place) -> Result<Action, Outcome> {

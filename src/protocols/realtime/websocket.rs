@@ -16,6 +16,7 @@ use super::codec::{self, Control, Malformed};
 use super::segments::Assembly;
 use super::{Session, frames, long_poll};
 use crate::base::limits::{MESSAGE_BYTES_MAX, MESSAGE_SILENCES_MAX};
+use crate::engine::DatabaseError;
 use crate::protocols::namespace::parameter;
 use crate::protocols::{Context, answer};
 use crate::transport::{self, BoxFuture, Conversation, Next, Outbox, Reply, WebSocket};
@@ -45,6 +46,7 @@ pub async fn handle(context: &Context, request: &Request<Incoming>) -> Reply {
     };
     let database = match context.engine.database(namespace.as_str()).await {
         Ok(database) => database,
+        Err(DatabaseError::Unknown(_)) => return open(parting(&codec::shutdown(NO_DATABASE)), Box::new(Nobody)),
         Err(error) => {
             tracing::error!(%error, database = %namespace, "a database cannot be opened");
             return answer::error(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable").into();

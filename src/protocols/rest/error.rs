@@ -9,6 +9,7 @@ use std::fmt;
 use hyper::StatusCode;
 
 use crate::base::limits::DEPTH_MAX;
+use crate::engine::DENIED;
 
 /// An answer that is an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ impl Failure {
     pub const NO_SUFFIX: Self = Self::new(403, "append .json to your request URI to use the REST API");
     pub const METHOD: Self = Self::new(405, "Method not allowed");
     pub const NAMESPACE: Self = Self::new(403, "Invalid Firebase database name");
+    pub const DENIED: Self = Self::new(401, DENIED);
+    pub const UNAUTHORIZED: Self = Self::new(401, "Unauthorized request.");
     pub const NOT_FOUND: Self = Self::new(404, "404 Not Found");
     pub const INVALID_PATH: Self = Self::bad("Invalid path: Invalid token in path");
     pub const PATH_ENCODING: Self = Self::bad("Invalid path: Invalid percent-encoding or UTF-8");

@@ -4,8 +4,10 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::child_events::ChildEvents;
 use super::error::Failure;
@@ -13,13 +15,17 @@ use super::request::{Events, Listen};
 use super::rules::check_index;
 use super::source::Source;
 use super::value_events::ValueEvents;
+use crate::base::Millis;
 use crate::base::limits::RESPONSE_BYTES_MAX;
 use crate::engine::{Database, Encoder, ListenRequest, Resume, Shape};
 use crate::model::json::JsonWriter;
-use crate::model::{Format, Path};
+use crate::model::{Format, Path, Query};
+use crate::protocols::access::Access;
 use crate::protocols::{Context, answer};
 use crate::transport::{EventStream, Outbox};
 
+/// Without quotes: firebase-admin for Python compares it so. Source: REST reference 11.8.
+const REVOKED: Bytes = Bytes::from_static(b"event: auth_revoked\ndata: credential is no longer valid\n\n");
 const KEEP_ALIVE: Bytes = Bytes::from_static(b"event: keep-alive\ndata: null\n\n");
 
 /// Registers the listener of a stream.
@@ -27,11 +33,22 @@ const KEEP_ALIVE: Bytes = Bytes::from_static(b"event: keep-alive\ndata: null\n\n
 /// # Errors
 /// 400 for combinations that are not supported and for queries without their index, 503 if the database is closing or
 /// its disk fails.
-pub async fn start(context: &Context, database: &Arc<Database>, listen: Listen) -> Result<Box<EventStream>, Failure> {
+pub async fn start(
+    context: &Context,
+    database: &Arc<Database>,
+    access: Access,
+    listen: Listen,
+) -> Result<Box<EventStream>, Failure> {
     let Listen { path, selection, format, events } = listen;
     if selection.is_shallow && (selection.is_query() || events != Events::Values) {
         return Err(Failure::SHALLOW_QUERY);
     }
+    let Access { who, ends_at } = access;
+    let snapshot = database.snapshot()?;
+    if !database.may_read(&snapshot, &who, &path, selection.query.as_ref().unwrap_or(&Query::default()))? {
+        return Err(Failure::DENIED);
+    }
+    drop(snapshot);
     let outbox = Outbox::new(context.outbox_bytes);
     let (encoder, shape, resume): (Arc<dyn Encoder>, _, _) = match events {
         Events::Children { types, resume } => (Arc::new(ChildEvents(format)), Shape::Children(types), resume),
@@ -47,7 +64,8 @@ pub async fn start(context: &Context, database: &Arc<Database>, listen: Listen) 
         }
     };
     let query = selection.query.unwrap_or_default();
-    let request = ListenRequest { path, query, shape, encoder, outbox: Arc::clone(&outbox), resume };
+    let request =
+        ListenRequest { who, path, query, shape, encoder, outbox: Arc::clone(&outbox), is_alone: true, resume };
     let listener = Arc::new(database.listen(request).await?);
     let on_overflow: Box<dyn Fn() + Send> = match shape {
         // What was missed is folded into one `put` of everything.
@@ -61,12 +79,23 @@ pub async fn start(context: &Context, database: &Arc<Database>, listen: Listen) 
             Box::new(move || outbox.close())
         }
     };
+    let expiry = ends_at.map(|end| end_at(end.saturating_sub(database.now()), Arc::clone(&outbox)));
     Ok(Box::new(EventStream {
         head: answer::stream_head(),
         outbox,
         keep_alive: (context.keep_alive, KEEP_ALIVE),
-        guard: Box::new(listener),
+        guard: Box::new((listener, expiry)),
         on_overflow,
+    }))
+}
+
+/// Tells a stream that its credential has ended, in so many milliseconds, and closes it.
+fn end_at(milliseconds: Millis, outbox: Arc<Outbox>) -> AbortOnDropHandle<()> {
+    let left = Duration::from_millis(milliseconds.max(0).unsigned_abs());
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        tokio::time::sleep(left).await;
+        outbox.push(REVOKED);
+        outbox.close();
     }))
 }
 

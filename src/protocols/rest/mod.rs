@@ -3,7 +3,6 @@
 //! Routes: every path that ends in `.json` (data, with `Accept: text/event-stream` as a stream), `/.settings/*`,
 //! `/.inspect/*` and `/<path>/.upload`. Spec: Firebase REST reference (`spec/firebase-rest.md`), whose section numbers
 //! the headers of the files name. Knows nothing of storage or other protocols, and of rules only what the engine tells.
-//! Credentials are accepted and not checked.
 //!
 //! Pure, from text to types and back:
 //! - `target`, `params`, `selection`: path and query string; `request`: all of a request but its body
@@ -42,9 +41,9 @@ use hyper::{Request, Response};
 use self::error::Failure;
 use self::reply::Answer;
 use self::request::{Ask, RulesAsk};
-use super::Context;
+use super::{Context, access};
 use crate::base::limits::{REQUEST_BYTES_MAX, RULES_BYTES_MAX};
-use crate::engine::Database;
+use crate::engine::{AuthError, Database};
 use crate::transport::{Body, BodyError, Reply, read_body};
 
 /// Answers one request. Preflights are answered before it comes here, and compression is done behind it.
@@ -57,20 +56,25 @@ pub async fn handle(context: &Context, request: Request<Incoming>) -> Reply {
 async fn respond(context: &Context, head: &Parts, body: Incoming) -> Result<Reply, Failure> {
     let namespace = context.namespaces.resolve(&head.uri, &head.headers).map_err(|_| Failure::NAMESPACE)?;
     let query = head.uri.query().unwrap_or_default();
+    let access = access::identify(&context.engine, &head.headers, query)?;
+    let who = &access.who;
     let database = || database(context, namespace.as_str());
-    Ok(match Ask::parse(&head.method, head.uri.path(), query, &head.headers)? {
+    let ask = Ask::parse(&head.method, head.uri.path(), query, &head.headers)?;
+    let is_data = matches!(ask, Ask::Read(_) | Ask::Listen(_) | Ask::Write(_));
+    if !is_data && !access::may_administer(&context.engine, who) {
+        return Err(Failure::UNAUTHORIZED);
+    }
+    Ok(match ask {
         Ask::Read(read) => {
             let (is_script, download) = (read.callback.is_some(), read.download.clone());
-            let database = database().await?;
-            rules::check_index(&database, &read.place.path, &read.selection)?;
-            let answer = read::answer(database, read).await?;
+            let answer = read::answer(database().await?, who.clone(), read).await?;
             answer.into_response(is_script, download.as_deref()).into()
         }
-        Ask::Listen(listen) => Reply::Stream(listen::start(context, &database().await?, listen).await?),
+        Ask::Listen(listen) => Reply::Stream(listen::start(context, &database().await?, access, listen).await?),
         Ask::Write(writing) => {
             let database = database().await?;
             let body = read_body(&head.headers, body, REQUEST_BYTES_MAX).await?;
-            write::answer(database, writing, body).await?.into_response(false, None).into()
+            write::answer(database, who.clone(), writing, body).await?.into_response(false, None).into()
         }
         Ask::Rules(RulesAsk::Read { strict }) => {
             let database = database().await?;
@@ -98,6 +102,13 @@ async fn database(context: &Context, name: &str) -> Result<Arc<Database>, Failur
 
 fn json_text(print: request::Print, text: &str) -> Response<Body> {
     Answer::text(write::lay_out(print, |out| out.extend_from_slice(text.as_bytes()))).into_response(false, None)
+}
+
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        let (status, text) = error.rest();
+        Self::new(status, text)
+    }
 }
 
 impl From<BodyError> for Failure {

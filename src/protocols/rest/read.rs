@@ -19,12 +19,13 @@ use super::error::Failure;
 use super::layout::Layout;
 use super::reply::{Answer, Text};
 use super::request::{Print, Read};
+use super::rules::check_index;
 use super::source::Source;
 use crate::base::limits::RESPONSE_BYTES_MAX;
 use crate::engine::{Database, Snapshot, StoreError};
-use crate::model::Format;
 use crate::model::json::JsonWriter;
 use crate::model::walk::Step;
+use crate::model::{Format, Identity};
 use crate::model::{Node, hash};
 
 /// Rows of an answer that is made where the request is handled. Beyond: a thread of its own.
@@ -50,13 +51,19 @@ const STEPS_PER_LOOK: u64 = 1_024;
 /// Answers a read.
 ///
 /// # Errors
-/// 400 if it takes too long or is too large, 503 if the disk fails.
-pub async fn answer(database: Arc<Database>, read: Read) -> Result<Answer, Failure> {
+/// 401 where the rules do not allow it, 400 if it takes too long or is too large, 503 if the disk fails.
+pub async fn answer(database: Arc<Database>, who: Identity, read: Read) -> Result<Answer, Failure> {
+    let deadline = Instant::now() + Duration::from_millis(read.timeout_ms.unsigned_abs());
+    let snapshot = database.snapshot()?;
+    let query = read.selection.query.clone().unwrap_or_default();
+    // Before anything is said about the place, even that it lacks an index.
+    if !database.may_read(&snapshot, &who, &read.place.path, &query)? {
+        return Err(Failure::DENIED);
+    }
+    check_index(&database, &read.place.path, &read.selection)?;
     if read.print == Print::Silent && !read.has_etag() {
         return Ok(Answer::new(StatusCode::NO_CONTENT));
     }
-    let deadline = Instant::now() + Duration::from_millis(read.timeout_ms.unsigned_abs());
-    let snapshot = database.snapshot()?;
     let reading = Reading { database, snapshot, read, deadline };
     if let Some(answer) = reading.small()? {
         return Ok(answer);
@@ -69,7 +76,12 @@ pub async fn answer(database: Arc<Database>, read: Read) -> Result<Answer, Failu
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
         match database.snapshot() {
-            Ok(snapshot) => Reading { database, snapshot, read, deadline }.large(reply, runtime),
+            Ok(snapshot) => match database.may_read(&snapshot, &who, &read.place.path, &query) {
+                Ok(true) => Reading { database, snapshot, read, deadline }.large(reply, runtime),
+                // The data that a rule looks at, or the rules, changed meanwhile.
+                Ok(false) => drop(reply.send(Err(Failure::DENIED))),
+                Err(error) => drop(reply.send(Err(error.into()))),
+            },
             Err(error) => drop(reply.send(Err(error.into()))),
         }
         drop(place);

@@ -6,7 +6,7 @@ use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderValue, X_CONT
 use hyper::{Response, StatusCode};
 
 use super::error::Failure;
-use crate::engine::{DatabaseError, StoreError, Unavailable, WriteError};
+use crate::engine::{DatabaseError, ListenError, StoreError, Unavailable, WriteError};
 use crate::protocols::answer;
 use crate::transport::{Body, Chunks};
 
@@ -86,6 +86,9 @@ impl From<DatabaseError> for Failure {
         if let DatabaseError::Name(_) = error {
             return Self::NAMESPACE;
         }
+        if let DatabaseError::Unknown(_) = error {
+            return Self::NOT_FOUND;
+        }
         tracing::error!(%error, "a database is not available");
         Self::UNAVAILABLE
     }
@@ -97,10 +100,20 @@ impl From<Unavailable> for Failure {
     }
 }
 
+impl From<ListenError> for Failure {
+    fn from(error: ListenError) -> Self {
+        match error {
+            ListenError::Denied => Self::DENIED,
+            ListenError::Unavailable => Self::UNAVAILABLE,
+        }
+    }
+}
+
 /// Of a write whose condition does not hold the answer is not an error text but the data; see `write`.
 impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
         match error {
+            WriteError::Denied => Self::DENIED,
             WriteError::TooBig => Self::WRITE_TOO_BIG,
             WriteError::Invalid(text) => Self::invalid(text),
             WriteError::Stale(_) => Self::new(412, "The data is not what If-Match says"),

@@ -1,12 +1,11 @@
 //! `/.settings/rules.json`: the rules of a database as a file; and the indexes that queries need from it.
 //!
-//! A file that allows less than everything is stored, but access is not judged by it yet. Whoever uploads it is told
-//! so, in the answer (clients look at its status only) and in the log. Source: Firebase REST reference 6.6, 10.1.
+//! Source: Firebase REST reference 6.6, 10.1.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::error::Failure;
 use super::reply::Answer;
@@ -34,19 +33,12 @@ pub async fn replace(database: &Arc<Database>, body: Bytes, dry_run: bool) -> Re
     let is_large = body.len() > BODY_INLINE_MAX;
     let rules = run(is_large, move || Rules::parse_bytes(&body)).await?;
     let rules = rules.map_err(|error| Failure::invalid(error.to_string()))?;
-    let is_open = rules.is_open();
     if !dry_run {
-        database.set_rules(rules).await?;
-        if !is_open {
-            tracing::warn!(database = database.name(), "{NOT_ENFORCED}");
-        }
+        database.set_rules(Arc::new(rules)).await?;
     }
-    let answer = if is_open { json!({"status": "ok"}) } else { json!({"status": "ok", "warning": NOT_ENFORCED}) };
-    Ok(Answer::text(lay_out(Print::Pretty, |out| out.extend_from_slice(answer.to_string().as_bytes()))))
+    let text = lay_out(Print::Pretty, |out| out.extend_from_slice(br#"{"status":"ok"}"#));
+    Ok(Answer::text(text))
 }
-
-const NOT_ENFORCED: &str = "The rules are stored and their indexes used, but access is not restricted yet: \
-    everyone may read and write everything.";
 
 /// Refuses a query whose order the rules have no index for.
 ///

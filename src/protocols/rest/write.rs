@@ -13,7 +13,7 @@ use super::reply::{Answer, Text};
 use super::request::{Print, Writing};
 use super::writing::{Echo, Prepared};
 use crate::engine::{Condition, Current, Database, WriteError, WriteRequest, Written};
-use crate::model::{Path, hash};
+use crate::model::{Identity, Path, hash};
 
 /// Bytes of a body that is parsed, and answered, where the request is handled. Beyond: on a thread that may block.
 pub const BODY_INLINE_MAX: usize = 64 * 1024;
@@ -21,8 +21,9 @@ pub const BODY_INLINE_MAX: usize = 64 * 1024;
 /// Answers a write whose body has been read.
 ///
 /// # Errors
-/// 400 for what cannot be written, 503 if it certainly was not written and may be tried again.
-pub async fn answer(database: Arc<Database>, writing: Writing, body: Bytes) -> Result<Answer, Failure> {
+/// 401 where the rules do not allow it, 400 for what cannot be written, 503 if it certainly was not written and may be
+/// tried again.
+pub async fn answer(database: Arc<Database>, who: Identity, writing: Writing, body: Bytes) -> Result<Answer, Failure> {
     let is_large = body.len() > BODY_INLINE_MAX;
     let (writing, prepared) = {
         let database = Arc::clone(&database);
@@ -44,7 +45,7 @@ pub async fn answer(database: Arc<Database>, writing: Writing, body: Bytes) -> R
         Echo::Value | Echo::Members => write.path.clone(),
     };
     let if_match = writing.if_match.map(Condition::Etag);
-    let request = WriteRequest { write, if_match, rows_max: writing.rows_max, want_etag };
+    let request = WriteRequest { who, write, if_match, rows_max: writing.rows_max, want_etag };
     match database.write(request).await {
         Ok(written) => run(is_large, move || success(writing.print, &echo, &path, Some(written))).await,
         Err(WriteError::Stale(Some(current))) => {

@@ -1,5 +1,6 @@
 //! Sessions on the wire: requests, replies and stream events. Pure. The contract is `docs/sessions.md`.
 
+use bytes::Bytes;
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -59,6 +60,9 @@ struct Written<'a> {
     #[serde(borrow)]
     data: Option<&'a RawValue>,
 }
+
+/// The credential of the session's client has ended.
+pub const REVOKED: Bytes = Bytes::from_static(b"event: auth_revoked\ndata: null\n\n");
 
 /// Reads the body of a POST. A request that cannot be understood becomes [`Verb::Refused`]: those beside it are still
 /// done.

@@ -18,7 +18,7 @@ mod stream;
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 
-use super::{Context, answer};
+use super::{Context, access, answer};
 use crate::transport::Reply;
 
 /// Where the routes of this protocol begin.
@@ -41,11 +41,25 @@ pub async fn handle(context: &Context, request: Request<Incoming>) -> Reply {
         Some(None) => return error(StatusCode::NOT_FOUND, "no such session: open a new one"),
         None => None,
     };
+    let query = request.uri().query().unwrap_or_default();
+    let access = match access::identify(&context.engine, request.headers(), query) {
+        Ok(access) => access,
+        Err(refused) => {
+            let (status, text) = refused.rest();
+            return error(StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED), text);
+        }
+    };
+    let who = access.who;
+    if let Some(session) = &session
+        && let Err(refused) = session.identify(&who, access.ends_at, codec::REVOKED).await
+    {
+        return error(StatusCode::SERVICE_UNAVAILABLE, &refused.to_string());
+    }
     match (request.method(), session, action) {
         (&Method::GET, None, None) => stream::open(context, &database),
         (&Method::GET, Some(session), None) => stream::resume(context, &database, session, &request).await,
-        (&Method::POST, Some(session), None) => requests::handle(&database, &session, request).await,
-        (&Method::POST, Some(session), Some("close")) => requests::close(&database, &session, request).await,
+        (&Method::POST, Some(session), None) => requests::handle(&database, &session, who, request).await,
+        (&Method::POST, Some(session), Some("close")) => requests::close(&database, &session, who, request).await,
         _ => error(StatusCode::METHOD_NOT_ALLOWED, "sessions answer GET (streams) and POST (requests, close)"),
     }
 }

@@ -13,9 +13,11 @@ use tokio::sync::oneshot;
 use super::codec::{self, Request, SessionEncoder, Verb};
 use super::error;
 use crate::base::limits::{OUTBOX_BYTES_MAX, SESSION_REQUEST_BYTES_MAX, SESSION_REQUESTS_MAX};
-use crate::engine::{Arm, Condition, Database, ListenRequest, Session, Shape, WriteError, WriteRequest, Written};
+use crate::engine::{
+    Arm, Condition, DENIED, Database, ListenRequest, Session, Shape, WriteError, WriteRequest, Written,
+};
 use crate::model::json::JsonWriter;
-use crate::model::{Format, Path, Query, Write, hash};
+use crate::model::{Format, Identity, Path, Query, Write, hash};
 use crate::protocols::answer;
 use crate::transport::{Body, Outbox, Reply, read_body};
 
@@ -24,9 +26,14 @@ const REPLY_BYTES_MAX: usize = SESSION_REQUEST_BYTES_MAX;
 const TOO_LARGE: &str = "Data requested exceeds the maximum size that can be accessed with a single request.";
 
 /// Does what a POST asks, and replies.
-pub async fn handle(database: &Arc<Database>, session: &Arc<Session>, request: HttpRequest<Incoming>) -> Reply {
+pub async fn handle(
+    database: &Arc<Database>,
+    session: &Arc<Session>,
+    who: Identity,
+    request: HttpRequest<Incoming>,
+) -> Reply {
     match read(request).await {
-        Ok(requests) => match done(database, session, requests).await {
+        Ok(requests) => match done(database, session, who, requests).await {
             Some(body) => answer::json(StatusCode::OK, Body::full(body)).into(),
             None => error(StatusCode::INTERNAL_SERVER_ERROR, "An internal error occurred"),
         },
@@ -35,10 +42,15 @@ pub async fn handle(database: &Arc<Database>, session: &Arc<Session>, request: H
 }
 
 /// Does the last requests, if the body holds any, and ends the session.
-pub async fn close(database: &Arc<Database>, session: &Arc<Session>, request: HttpRequest<Incoming>) -> Reply {
+pub async fn close(
+    database: &Arc<Database>,
+    session: &Arc<Session>,
+    who: Identity,
+    request: HttpRequest<Incoming>,
+) -> Reply {
     // Whatever is wrong with the body: the client is leaving and reads no answer.
     if let Ok(requests) = read(request).await {
-        done(database, session, requests).await;
+        done(database, session, who, requests).await;
     }
     session.end().await;
     answer::empty(StatusCode::NO_CONTENT).into()
@@ -61,9 +73,14 @@ async fn read(request: HttpRequest<Incoming>) -> Result<Vec<Request>, Reply> {
 
 /// Runs the requests on a task of its own: a client that gives up waiting does not leave them half done and
 /// unremembered.
-async fn done(database: &Arc<Database>, session: &Arc<Session>, requests: Vec<Request>) -> Option<String> {
+async fn done(
+    database: &Arc<Database>,
+    session: &Arc<Session>,
+    who: Identity,
+    requests: Vec<Request>,
+) -> Option<String> {
     let (database, session) = (Arc::clone(database), Arc::clone(session));
-    tokio::spawn(async move { run(&database, &session, requests).await }).await.ok()
+    tokio::spawn(async move { run(&database, &session, &who, requests).await }).await.ok()
 }
 
 /// A reply that is there, or that the writer still owes.
@@ -73,7 +90,7 @@ enum Owed {
     Arm(oneshot::Receiver<Result<(), WriteError>>),
 }
 
-async fn run(database: &Arc<Database>, session: &Arc<Session>, requests: Vec<Request>) -> String {
+async fn run(database: &Arc<Database>, session: &Arc<Session>, who: &Identity, requests: Vec<Request>) -> String {
     let mut answered = session.answered.lock().await;
     let mut replies: Vec<(u64, String)> = Vec::with_capacity(requests.len());
     let mut owed: Vec<(u64, Owed)> = Vec::new();
@@ -92,7 +109,7 @@ async fn run(database: &Arc<Database>, session: &Arc<Session>, requests: Vec<Req
             settle(&mut owed, &mut replies).await;
             reads.push(n);
         }
-        owed.push((n, start(database, session, request).await));
+        owed.push((n, start(database, session, who.clone(), request).await));
         done = done.max(n);
     }
     settle(&mut owed, &mut replies).await;
@@ -128,43 +145,62 @@ async fn settle(owed: &mut Vec<(u64, Owed)>, replies: &mut Vec<(u64, String)>) {
     }
 }
 
-async fn start(database: &Arc<Database>, session: &Arc<Session>, request: Request) -> Owed {
+async fn start(database: &Arc<Database>, session: &Arc<Session>, who: Identity, request: Request) -> Owed {
     let n = request.n;
     let outcome = match request.verb {
-        Verb::Listen { key, path, query } => listen(session, n, key, path, query).await,
+        Verb::Listen { key, path, query } => listen(session, who, n, key, path, query).await,
         Verb::Unlisten { key } => {
             session.unlisten(&key);
             Ok(Owed::Ready(codec::reply_ok(n)))
         }
         Verb::Write { path, op, if_match } => {
             let if_match = if_match.map(Condition::Etag);
-            let write = WriteRequest { write: Write { path, op }, if_match, rows_max: None, want_etag: false };
+            let write = WriteRequest { who, write: Write { path, op }, if_match, rows_max: None, want_etag: false };
             database.start_write(write).await.map(Owed::Write).map_err(|refused| refused.to_string())
         }
-        Verb::Get { path, query } => get(database, n, path, query).await.map(Owed::Ready),
-        Verb::Arm(places) => session.arm(Arm::Set(places)).await.map(Owed::Arm).map_err(|refused| refused.to_string()),
+        Verb::Get { path, query } => get(database, who, n, path, query).await.map(Owed::Ready),
+        Verb::Arm(places) => {
+            session.arm(who, Arm::Set(places)).await.map(Owed::Arm).map_err(|refused| refused.to_string())
+        }
         Verb::Disarm(path) => {
-            session.arm(Arm::Cancel(path)).await.map(Owed::Arm).map_err(|refused| refused.to_string())
+            session.arm(who, Arm::Cancel(path)).await.map(Owed::Arm).map_err(|refused| refused.to_string())
         }
         Verb::Refused(text) => Err(text),
     };
     outcome.unwrap_or_else(|text| Owed::Ready(codec::reply_error(n, &text)))
 }
 
-async fn listen(session: &Arc<Session>, n: u64, key: String, path: Path, query: Query) -> Result<Owed, String> {
+async fn listen(
+    session: &Arc<Session>,
+    who: Identity,
+    n: u64,
+    key: String,
+    path: Path,
+    query: Query,
+) -> Result<Owed, String> {
     let encoder = Arc::new(SessionEncoder::new(&key));
     // The session puts its own outbox in place of this one, which nothing ever drains.
     let outbox = Outbox::new(OUTBOX_BYTES_MAX);
-    let request = ListenRequest { path, query, shape: Shape::Value, encoder, outbox, resume: None };
+    let request =
+        ListenRequest { who, path, query, shape: Shape::Value, encoder, outbox, is_alone: false, resume: None };
     session.listen(key, request).await.map_err(|refused| refused.to_string())?;
     Ok(Owed::Ready(codec::reply_ok(n)))
 }
 
 /// Reads on a thread that may block; the writes before it are on disk.
-async fn get(database: &Arc<Database>, n: u64, path: Path, query: Option<Query>) -> Result<String, String> {
+async fn get(
+    database: &Arc<Database>,
+    who: Identity,
+    n: u64,
+    path: Path,
+    query: Option<Query>,
+) -> Result<String, String> {
     let database = Arc::clone(database);
     let read = move || {
         let snapshot = database.snapshot()?;
+        if !database.may_read(&snapshot, &who, &path, query.as_ref().unwrap_or(&Query::default()))? {
+            return Ok(codec::reply_error(n, DENIED));
+        }
         if let Some(query) = query {
             let node = database.window(&snapshot, &path, &query)?;
             return Ok(codec::reply_data(n, "ok", &node.to_json(Format::Export), None));

@@ -313,7 +313,8 @@ fn file_of_the_first_schema(file: &std::path::Path, tree: &str) {
     std::fs::copy(&temp.file, file).unwrap();
     let conn = Connection::open(file).unwrap();
     conn.execute_batch(
-        "DROP TABLE entry; DROP TABLE index_spec; DELETE FROM refinery_schema_history WHERE version > 1;
+        "DROP TABLE entry; DROP TABLE index_spec; ALTER TABLE on_disconnect DROP COLUMN who;
+         DELETE FROM refinery_schema_history WHERE version > 1;
          INSERT INTO meta (name, value) SELECT 'priorities', 1 FROM node WHERE priority IS NOT NULL LIMIT 1;",
     )
     .unwrap();

@@ -1,4 +1,5 @@
-// The Node side of pages that run the scenarios of the client tests: the files they load, and what they ask by `bridge`.
+// The Node side of pages that run the scenarios of the client tests: the files they load, and what they ask by
+// `bridge`.
 
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -20,7 +21,8 @@ export async function serveTests() {
   const server = createServer(async (request, response) => {
     const path = normalize(new URL(request.url, 'http://pages').pathname).slice(1);
     const type = TYPES[extname(path)];
-    const text = type && SERVED.some((start) => path.startsWith(start)) && (await readFile(join(TESTS, path)).catch(() => null));
+    const isServed = type && SERVED.some((start) => path.startsWith(start));
+    const text = isServed && (await readFile(join(TESTS, path)).catch(() => null));
     if (!text) return response.writeHead(404).end();
     response.writeHead(200, { 'Content-Type': `${type}; charset=utf-8` }).end(text);
   });
@@ -69,7 +71,8 @@ export class Realtime {
   /** Takes the cables of pages that are done. */
   async close() {
     for (const wire of this.#wires) wire.block();
-    await Promise.all([...this.#wires.map((wire) => wire.close()), ...this.#doomed.map((page) => page.context().close())]);
+    await Promise.all(this.#wires.map((wire) => wire.close()));
+    await Promise.all(this.#doomed.map((page) => page.context().close()));
   }
 
   async _connect() {

@@ -36,6 +36,7 @@ use super::websocket::NO_DATABASE;
 use super::{codec, frames};
 use crate::base::limits::LONG_POLL_SESSIONS_MAX;
 use crate::base::random;
+use crate::engine::DatabaseError;
 use crate::protocols::{Context, answer};
 use crate::transport::{Body, Conversation, Reply};
 
@@ -107,14 +108,16 @@ async fn start(
     former: Option<String>,
 ) -> Response<Body> {
     let functions = callback.map_or_else(String::new, script::functions);
-    let Ok(namespace) = context.namespaces.resolve(request.uri(), request.headers()) else {
-        let mut out = functions.into_bytes();
+    let nowhere = || {
+        let mut out = functions.clone().into_bytes();
         script::push_response(0, &frames::message(&codec::shutdown(NO_DATABASE)), &mut out);
-        return typed(SCRIPT, Body::full(out));
+        typed(SCRIPT, Body::full(out))
     };
+    let Ok(namespace) = context.namespaces.resolve(request.uri(), request.headers()) else { return nowhere() };
     let refused = functions.clone() + script::CLOSE;
     let database = match context.engine.database(namespace.as_str()).await {
         Ok(database) => database,
+        Err(DatabaseError::Unknown(_)) => return nowhere(),
         Err(error) => {
             tracing::error!(%error, database = %namespace, "a database cannot be opened");
             return typed(SCRIPT, Body::from(refused));

@@ -22,6 +22,11 @@ fn told(action: &Action) -> String {
         }
         Action::Arm(Arm::Set(drafts)) => format!("arm {}", places(drafts)),
         Action::Arm(Arm::Cancel(path)) => format!("disarm {path}"),
+        Action::Identify(Shown { credential, is_bearer, act_as }) => {
+            let act_as = act_as.as_ref().map_or("-".to_owned(), Json::to_string);
+            format!("identify {credential} bearer {is_bearer} as {act_as}")
+        }
+        Action::Unauthenticate => "unauthenticate".to_owned(),
     }
 }
 
@@ -169,10 +174,13 @@ fn requests_about_the_connection_itself_are_answered_at_once() {
     for name in ["appcheck", "unappeck", "unappcheck"] {
         check(name, r#"{"token":"x"}"#, "ok \"\"");
     }
-    check("unauth", "{}", "ok \"unauthenticated\"");
+    check("unauth", "{}", "unauthenticate");
     check("echo", r#"{"d":{"a": [1]}}"#, r#"ok {"a": [1]}"#);
-    check("gauth", r#"{"cred":"owner"}"#, r#"ok {"auth":null}"#);
-    check("auth", r#"{"cred":"a.b.c"}"#, r#"invalid_token "Could not parse auth token.""#);
+    check("gauth", r#"{"cred":"owner"}"#, "identify owner bearer true as -");
+    check("gauth", r#"{"cred":"x","noauth":true,"authvar":{}}"#, "identify x bearer true as null");
+    check("auth", r#"{"cred":"a.b.c","authvar":{"uid":"x"}}"#, r#"identify a.b.c bearer false as {"uid":"x"}"#);
+    let Action::Identify(shown) = Action::parse("auth", r#"{"cred":"hush"}"#) else { panic!("no credential") };
+    assert!(!format!("{shown:?}").contains("hush"), "credentials are never printed");
     check_failure("auth", "{}", "Invalid request: no credential");
 }
 
