@@ -60,8 +60,9 @@ use self::measure::{Setup, Table};
 /// A figure, or a family of them: name, and what adds its rows.
 type Figure = (&'static str, fn(&Setup, &mut Table));
 
-const FIGURES: [Figure; 11] = [
+const FIGURES: [Figure; 12] = [
     ("writes", writes::rest),
+    ("rules", writes::under_rules),
     ("fan-out", fan_out::streams),
     ("idle", idle::streams),
     ("reads", reads::run),

@@ -1,5 +1,6 @@
 //! Acknowledged durable writes of a 200-byte object with four leaves at 1, 16 and 64 writers, against raw SQLite group
-//! commit in the same file system: PUTs, and sets over the realtime protocol with each writer on its own WebSocket.
+//! commit in the same file system: PUTs, and sets over the realtime protocol with each writer on its own WebSocket. And
+//! PUTs under security rules, against the same under open ones.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -24,9 +25,37 @@ pub fn rest(setup: &Setup, table: &mut Table) {
         let mut rows = Rows::default();
         for _ in 0..setup.rounds {
             let on_floor = group_commit(&setup.fresh("floor"), writers, 1, setup.time(TIME), OBJECT);
-            rows.push(put_all(setup, &runtime, writers), &on_floor);
+            rows.push(put_all(setup, &runtime, writers, None), &on_floor);
         }
         rows.report(table, "durable write", &format!("{writers} at once"), aims);
+    }
+}
+
+/// Five rules on the way to each object, two of which look other places up, and one for each of its leaves.
+const RULES: &str = r#"{"rules": {
+    ".write": "auth.token.admin === true",
+    "w": {".write": "root.child('closed').val() === true", "$writer": {
+        ".write": "root.child('members').child($writer).val() === true",
+        "$key": {
+            ".validate": "newData.hasChildren(['from', 'seq', 'text', 'time']) && root.child('open').val() === true",
+            "from": {".validate": "newData.isString() && newData.val().matches(/^user-[0-9]+$/)"},
+            "seq": {".validate": "newData.isNumber() && newData.val() >= 0"},
+            "text": {".validate": "newData.isString() && newData.val().length <= 500"},
+            "time": {".validate": "newData.val() <= now"},
+            "$other": {".validate": false}
+        }
+    }}
+}}"#;
+
+pub fn under_rules(setup: &Setup, table: &mut Table) {
+    let runtime = runtime();
+    for writers in [16, 64] {
+        let mut rows = Rows::default();
+        for _ in 0..setup.rounds {
+            let under_open = put_all(setup, &runtime, writers, None);
+            rows.push(put_all(setup, &runtime, writers, Some(RULES)), &under_open);
+        }
+        rows.report(table, "durable write under rules", &format!("{writers} at once"), ("", "ratio < 1.3"));
     }
 }
 
@@ -57,13 +86,20 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-fn put_all(setup: &Setup, runtime: &Runtime, writers: usize) -> Load {
+fn put_all(setup: &Setup, runtime: &Runtime, writers: usize, rules: Option<&str>) -> Load {
     let data = setup.fresh("writes");
     let server = server(&data).start();
     runtime.block_on(async {
         // The first write makes the database.
         let mut client = Client::connect(server.address).await.unwrap();
         client.ask(request("PUT", "/first.json", "", "1").as_bytes()).await.unwrap();
+        if let Some(rules) = rules {
+            client.ask(request("PUT", "/.settings/rules.json", "", rules).as_bytes()).await.unwrap();
+            let members: Vec<String> = (0..writers).map(|writer| format!("\"{writer}\":true")).collect();
+            let data = format!("{{\"open\":true,\"members\":{{{}}}}}", members.join(","));
+            let admin = "Authorization: Bearer owner\r\n";
+            client.ask(request("PATCH", "/.json", admin, &data).as_bytes()).await.unwrap();
+        }
         closed_loop(server.address, server.id(), writers, setup.time(TIME), put).await
     })
 }
