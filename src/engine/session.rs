@@ -63,7 +63,9 @@ struct State {
     generation: u64,
     outbox: Option<Arc<Outbox>>,
     listens: HashMap<String, Listen>,
-    /// When the credential of its client ends, and what ends it then.
+    /// Whose its listeners are.
+    who: Identity,
+    /// When the credential of that ends, and what ends it then.
     credential_end: Option<Millis>,
     expiry: Option<AbortOnDropHandle<()>>,
     is_over: bool,
@@ -219,7 +221,7 @@ impl Session {
         Ok(())
     }
 
-    /// Adds a listener, or gives an existing one of the same key a fresh start.
+    /// Adds a listener, or gives an existing one of the same key a fresh start. It is of whoever the session is.
     pub async fn listen(&self, key: String, mut request: ListenRequest) -> Result<(), SessionError> {
         let replaced = {
             let mut state = self.lock();
@@ -230,6 +232,7 @@ impl Session {
                 return Err(SessionError::TooManyListeners);
             }
             request.resume = None;
+            request.who = state.who.clone();
             let Some(outbox) = state.outbox.clone() else {
                 // Nothing is attached: it starts with the next stream.
                 state.listens.insert(key, Listen { request, listener: None, seq: 0 });
@@ -254,7 +257,7 @@ impl Session {
     }
 
     /// From now on its listeners are those of `who`, until `end`; one that `who` may not have is told so, and is gone.
-    /// At the end `revoked` is queued on its stream, and it is nobody's.
+    /// At the end `revoked` is queued on its stream, which is closed, and it is nobody's.
     pub async fn identify(
         self: &Arc<Self>,
         who: &Identity,
@@ -292,6 +295,7 @@ impl Session {
         };
         if let Some(outbox) = outbox {
             outbox.push(revoked);
+            outbox.close();
         }
         // A database that is closing ends the session by itself.
         let _ = self.become_of(&Identity::Nobody).await;
@@ -300,6 +304,7 @@ impl Session {
     async fn become_of(&self, who: &Identity) -> Result<(), SessionError> {
         let ids: Vec<u64> = {
             let mut state = self.lock();
+            state.who = who.clone();
             let listens = state.listens.values_mut().filter(|listen| listen.request.who != *who);
             let changed = listens.map(|listen| {
                 listen.request.who = who.clone();

@@ -27,7 +27,7 @@ fn ask(server: &Server, id: &str, credential: &str, requests: &Value) -> Value {
 fn requests_of_a_session_are_judged_and_its_listens_follow_the_credential() {
     let server = server_with(RULES);
     seed(&server, "/users/ann", &json!(1));
-    let (id, mut stream) = open(&server);
+    let (id, stream) = open(&server);
     let replies = ask(
         &server,
         &id,
@@ -41,15 +41,22 @@ fn requests_of_a_session_are_judged_and_its_listens_follow_the_credential() {
     for reply in replies.as_array().unwrap() {
         assert_eq!(reply["error"], "Permission denied", "{reply}");
     }
-    let ann = format!("&auth={}", token("ann"));
-    let replies = ask(&server, &id, &ann, &json!([{"n": 4, "listen": "/users/ann", "key": "k"}]));
-    assert_eq!(replies[0]["n"], 4, "{replies}");
-    let mut names = Vec::new();
-    ask(&server, &id, "", &json!([{"n": 5, "get": "/public"}]));
-    while !names.iter().any(|name| name == "cancel") {
-        names.push(stream.next().name);
-    }
-    assert!(names.iter().any(|name| name == "put"), "{names:?}");
+    // Listeners are judged by the credential of the newest stream, requests by their own.
+    drop(stream);
+    let again = |auth: &str| server.events(&format!("/.beaconfire/sessions/{id}?ns=chat{auth}"));
+    let mut stream = again(&format!("&auth={}", token("ann")));
+    assert_eq!(stream.next().json()["auth"]["uid"], "ann");
+    let replies = ask(&server, &id, "", &json!([{"n": 4, "listen": "/users/ann", "key": "k"}]));
+    assert_eq!((&replies[0]["n"], &replies[0]["error"]), (&json!(4), &Value::Null), "{replies}");
+    while stream.next().name != "put" {}
+    let mut stream = again("");
+    assert_eq!(stream.next().json().get("auth"), None);
+    while stream.next().name != "cancel" {}
+    let refused = server.get(&format!("/.beaconfire/sessions/{id}?ns=chat&auth=x.y.z"));
+    assert_eq!(
+        (refused.status, refused.json()["error"].as_str()),
+        (401, Some("invalid_token: Could not parse auth token."))
+    );
     assert_eq!(stored(&server, "/users/ann"), json!(1));
 }
 

@@ -8,8 +8,9 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::base::Millis;
 use crate::engine::{Encoder, Event, Position};
-use crate::model::{Draft, Format, Node, Path, Query, WriteOp, json};
+use crate::model::{Draft, Format, Identity, Node, Path, Query, WriteOp, json};
 
 /// One request, parsed.
 #[derive(Debug)]
@@ -62,7 +63,8 @@ struct Written<'a> {
 }
 
 /// The credential of the session's client has ended.
-pub const REVOKED: Bytes = Bytes::from_static(b"event: auth_revoked\ndata: null\n\n");
+pub const REVOKED: Bytes =
+    Bytes::from_static(b"event: auth_revoked\ndata: expired_token: credential is no longer valid\n\n");
 
 /// Reads the body of a POST. A request that cannot be understood becomes [`Verb::Refused`]: those beside it are still
 /// done.
@@ -193,10 +195,24 @@ pub fn quoted(text: &str) -> String {
 
 /// The first event of a stream. `id` only on a new session: a resumed client keeps its own position until events move
 /// it.
-pub fn hello(session: &str, time: i64, grace_ms: u128, position: Option<(&str, u64)>) -> Vec<u8> {
+pub fn hello(
+    session: &str,
+    time: Millis,
+    grace_ms: u128,
+    who: &Identity,
+    ends_at: Option<Millis>,
+    position: Option<(&str, u64)>,
+) -> Vec<u8> {
     let id = position.map(|(epoch, seq)| format!("id: {epoch}-{seq}\n")).unwrap_or_default();
     let resumed = position.is_none();
-    let data = format!(r#"{{"session":"{session}","time":{time},"grace":{grace_ms},"resumed":{resumed}}}"#);
+    let auth = match who {
+        Identity::Nobody => String::new(),
+        Identity::User(auth) => format!(",\"auth\":{auth}"),
+        Identity::Admin => ",\"auth\":null".to_owned(),
+    };
+    let expires = ends_at.map(|end| format!(",\"expires\":{}", end / 1_000)).unwrap_or_default();
+    let data =
+        format!(r#"{{"session":"{session}","time":{time},"grace":{grace_ms},"resumed":{resumed}{auth}{expires}}}"#);
     format!("event: hello\n{id}data: {data}\n\n").into_bytes()
 }
 

@@ -42,24 +42,25 @@ pub async fn handle(context: &Context, request: Request<Incoming>) -> Reply {
         None => None,
     };
     let query = request.uri().query().unwrap_or_default();
-    let access = match access::identify(&context.engine, request.headers(), query) {
-        Ok(access) => access,
-        Err(refused) => {
-            let (status, text) = refused.rest();
-            return error(StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED), text);
+    let access = match (access::identify(&context.engine, request.headers(), query), &session, action) {
+        (Ok(access), ..) => access,
+        // Who leaves is not kept by a credential that has ended meanwhile; nothing more is done for it.
+        (Err(_), Some(session), Some("close")) => {
+            session.end().await;
+            return answer::empty(StatusCode::NO_CONTENT).into();
+        }
+        (Err(refused), ..) => {
+            let (status, text) = refused.realtime();
+            return error(StatusCode::UNAUTHORIZED, &format!("{status}: {text}"));
         }
     };
-    let who = access.who;
-    if let Some(session) = &session
-        && let Err(refused) = session.identify(&who, access.ends_at, codec::REVOKED).await
-    {
-        return error(StatusCode::SERVICE_UNAVAILABLE, &refused.to_string());
-    }
     match (request.method(), session, action) {
-        (&Method::GET, None, None) => stream::open(context, &database),
-        (&Method::GET, Some(session), None) => stream::resume(context, &database, session, &request).await,
-        (&Method::POST, Some(session), None) => requests::handle(&database, &session, who, request).await,
-        (&Method::POST, Some(session), Some("close")) => requests::close(&database, &session, who, request).await,
+        (&Method::GET, None, None) => stream::open(context, &database, access).await,
+        (&Method::GET, Some(session), None) => stream::resume(context, &database, session, access, &request).await,
+        (&Method::POST, Some(session), None) => requests::handle(&database, &session, access.who, request).await,
+        (&Method::POST, Some(session), Some("close")) => {
+            requests::close(&database, &session, access.who, request).await
+        }
         _ => error(StatusCode::METHOD_NOT_ALLOWED, "sessions answer GET (streams) and POST (requests, close)"),
     }
 }

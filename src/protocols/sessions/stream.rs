@@ -10,19 +10,22 @@ use percent_encoding::percent_decode_str;
 
 use super::{codec, error};
 use crate::engine::{Attachment, Database, Resume, Session, SessionError};
+use crate::protocols::access::Access;
 use crate::protocols::{Context, answer};
 use crate::transport::{EventStream, Outbox, Reply};
 
 const KEEP_ALIVE: &[u8] = b"event: keep-alive\ndata: null\n\n";
 
 /// A new session and its stream.
-pub fn open(context: &Context, database: &Arc<Database>) -> Reply {
+pub async fn open(context: &Context, database: &Arc<Database>, access: Access) -> Reply {
     let session = database.open_session();
     let outbox = Outbox::new(context.outbox_bytes);
-    match session.attach(&outbox) {
+    let attached = session.attach(&outbox);
+    let identified = session.identify(&access.who, access.ends_at, codec::REVOKED).await;
+    match attached.and_then(|attachment| identified.map(|()| attachment)) {
         Ok(attachment) => {
             let position = Some((database.epoch(), database.seq()));
-            outbox.push(hello(database, &session, position));
+            outbox.push(hello(database, &session, &access, position));
             stream(context.keep_alive, session, outbox, attachment, database)
         }
         Err(refused) => gone(&refused),
@@ -34,6 +37,7 @@ pub async fn resume(
     context: &Context,
     database: &Arc<Database>,
     session: Arc<Session>,
+    access: Access,
     request: &Request<Incoming>,
 ) -> Reply {
     let outbox = Outbox::new(context.outbox_bytes);
@@ -41,7 +45,10 @@ pub async fn resume(
         Ok(attachment) => attachment,
         Err(refused) => return gone(&refused),
     };
-    outbox.push(hello(database, &session, None));
+    if let Err(refused) = session.identify(&access.who, access.ends_at, codec::REVOKED).await {
+        return gone(&refused);
+    }
+    outbox.push(hello(database, &session, &access, None));
     // Without a readable position every listener starts afresh, which is what an unknown epoch leads to.
     let position = position(request).unwrap_or(Resume { epoch: String::new(), seq: 0, part: None });
     if let Err(refused) = session.listen_again(&position).await {
@@ -75,8 +82,9 @@ fn stream(
     }))
 }
 
-fn hello(database: &Database, session: &Session, position: Option<(&str, u64)>) -> Bytes {
-    codec::hello(session.id(), database.now(), database.presence_grace().as_millis(), position).into()
+fn hello(database: &Database, session: &Session, access: &Access, position: Option<(&str, u64)>) -> Bytes {
+    let grace = database.presence_grace().as_millis();
+    codec::hello(session.id(), database.now(), grace, &access.who, access.ends_at, position).into()
 }
 
 /// Acknowledges everything that is done, behind all data that came of it.
