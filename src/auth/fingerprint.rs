@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// in are random, or at least 32 bytes long. That is why no slow hash is needed, and none is paid for by each request.
 ///
 /// As text, also in serde: 64 lower-case hex digits. `Debug` shows the first eight, to find it in a list.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {

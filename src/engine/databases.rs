@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::OnceCell;
 
 use super::database::Database;
 use super::error::DatabaseError;
+use super::identify::Identifier;
 use super::request::Unavailable;
 use crate::auth::{AuthError, Credential, Identified, Keyring};
 use crate::base::Clock;
@@ -43,26 +44,22 @@ pub enum Powers {
 /// The databases of a process.
 pub struct Engine {
     config: EngineConfig,
-    keyring: RwLock<Arc<Keyring>>,
+    identifier: Identifier,
     /// Those of databases that were never given any.
     default_rules: Arc<Rules>,
     /// Those of a file, which come before all that were stored.
     file_rules: RwLock<Option<Arc<Rules>>>,
-    /// Asked for when a token is shown whose key is not known.
-    keys_wanted: Notify,
     open: Mutex<HashMap<String, Arc<OnceCell<Arc<Database>>>>>,
 }
 
 impl Engine {
     pub fn new(config: EngineConfig) -> Arc<Self> {
-        let keyring = RwLock::new(Arc::new(config.keyring.clone()));
         let default_rules = Arc::new(if config.powers == Powers::Emulator { Rules::open() } else { Rules::closed() });
         Arc::new(Self {
+            identifier: Identifier::new(config.keyring.clone()),
             config,
-            keyring,
             default_rules,
             file_rules: RwLock::default(),
-            keys_wanted: Notify::new(),
             open: Mutex::new(HashMap::new()),
         })
     }
@@ -74,18 +71,17 @@ impl Engine {
 
     /// What is trusted now.
     pub fn keyring(&self) -> Arc<Keyring> {
-        Arc::clone(&self.keyring.read().unwrap_or_else(PoisonError::into_inner))
+        self.identifier.keyring()
     }
 
     /// Trusts what `change` makes of what is trusted now. Who is connected already stays so until the credential ends.
     pub fn change_keyring(&self, change: impl FnOnce(&Keyring) -> Keyring) {
-        let mut keyring = self.keyring.write().unwrap_or_else(PoisonError::into_inner);
-        *keyring = Arc::new(change(&keyring));
+        self.identifier.change(change);
     }
 
     /// Waits until a token was shown whose issuer is trusted, but whose key is not known.
     pub async fn keys_wanted(&self) {
-        self.keys_wanted.notified().await;
+        self.identifier.keys_wanted.notified().await;
     }
 
     /// Whether rules were given: by a file, or to a database that is open.
@@ -118,11 +114,7 @@ impl Engine {
     /// # Errors
     /// What is wrong with it. That is not nobody: whoever shows a bad credential is refused.
     pub fn identify(&self, credential: &Credential<'_>) -> Result<Identified, AuthError> {
-        let outcome = self.keyring().identify(credential, self.config.clock.now());
-        if matches!(outcome, Err(AuthError::UnknownKeyId)) {
-            self.keys_wanted.notify_one();
-        }
-        outcome
+        self.identifier.identify(credential, self.config.clock.now())
     }
 
     /// The database of that name, opened or made now if need be.

@@ -6,6 +6,7 @@
 //! - `database`: the front of one database; `writer`: its one writer, a thread; `state`: what that does within a batch
 //! - `request`: what may be asked of the writer, and what it answers
 //! - `settle`: server values, push ids and preconditions become a record
+//! - `identify`: who shows a credential
 //! - `authorize`: what rules see of the tree, before a write and after it
 //! - `feed`: listeners that want the same events share one feed; `listeners`: feeds by path
 //! - `view`, `window`: ordered views for queries and child events; `replay`: resuming them from the log; `tail`: its
@@ -24,6 +25,7 @@ pub mod event;
 mod feed;
 mod first;
 mod first_children;
+mod identify;
 mod link;
 mod listeners;
 mod on_disconnect;
