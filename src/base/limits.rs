@@ -59,6 +59,12 @@ pub const BODY_IDLE_SECONDS: u64 = 30;
 pub const HEAD_SECONDS: u64 = 30;
 /// Open connections of one process. Beyond: no more are accepted until one ends; newcomers wait in the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 20_000;
+/// Seconds that a TLS handshake may take. Beyond: the connection is closed.
+pub const TLS_HANDSHAKE_SECONDS: u64 = 10;
+/// TLS handshakes under way, and never more than a quarter of the connections. Beyond: the oldest is given up.
+pub const TLS_HANDSHAKES_MAX: usize = 2_000;
+/// Open connections of the port that only sends to https. Beyond: newcomers wait in the kernel's queue.
+pub const REDIRECT_CONNECTIONS_MAX: usize = 100;
 /// Seconds of silence after which the kernel asks whether a peer is still there, and seconds between such questions.
 pub const PROBE_IDLE_SECONDS: u64 = 10;
 pub const PROBE_INTERVAL_SECONDS: u64 = 5;
@@ -92,6 +98,8 @@ pub const RULES_STEPS_MAX: usize = 10_000;
 pub const RULES_STEP_BYTES: usize = 16 * 1024;
 /// Bytes of the strings that a rule makes. Beyond: the rule is false. Source: Firebase rules reference 7.5.
 pub const RULES_STRING_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a request to explain. Beyond: 413. As much as one realtime write.
+pub const EXPLAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Rules that an explanation tells of, and parts of each. Beyond: it says that it is cut.
 pub const EXPLAIN_RULES_MAX: usize = 100;
 pub const EXPLAIN_PARTS_MAX: usize = 1_000;

@@ -123,7 +123,8 @@ fn greeting(server: &Server, paint: Paint) -> String {
         IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
     };
     let host = if host.is_ipv6() { format!("[{host}]") } else { host.to_string() };
-    let url = format!("http://{host}:{}", address.port());
+    let scheme = if server.has_tls() { "https" } else { "http" };
+    let url = format!("{scheme}://{host}:{}", address.port());
     let mode = if config.production {
         "production: rules decide, credentials are verified".to_owned()
     } else if address.ip().is_loopback() {
@@ -142,7 +143,8 @@ fn greeting(server: &Server, paint: Paint) -> String {
     let possible = server.connections_max();
     let limit = format!("{possible} connections at once, since this process may not open more files (see `ulimit -n`)");
     let limit = (possible < config.connections_max).then_some(("Limit", limit));
-    for (name, text) in rows.into_iter().chain(limit) {
+    let redirect = server.redirect_address().map(|address| ("Redirect", format!("http://{address} sends to https")));
+    for (name, text) in rows.into_iter().chain(redirect).chain(limit) {
         let _ = writeln!(out, "  {name:<10}{text}");
     }
     let script = paint.strong(&format!("<script src=\"{url}/firebase.js\"></script>"));

@@ -36,7 +36,10 @@ pub struct RuleCoverage {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PartCoverage {
     pub position: Position,
+    /// Cut off where it is long.
     pub text: String,
+    /// Its length, in characters.
+    pub length: usize,
     /// How often it was evaluated: 0 for one that no request has reached.
     pub count: u64,
     /// What it came to, most often first. Beyond some 10 different values they are counted, but not told.
@@ -98,6 +101,11 @@ impl Rules {
         self.counters.is_on.store(is_on, Ordering::Relaxed);
     }
 
+    /// Whether they are counted.
+    pub fn counts_coverage(&self) -> bool {
+        self.counters.is_on()
+    }
+
     /// What was counted so far, for every expression: also for those that were never asked.
     pub fn coverage(&self) -> Coverage {
         let counts = self.counters.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,6 +148,7 @@ fn rule_coverage(source: &str, path: &str, rule: &Rule, counts: &Counts) -> Opti
         PartCoverage {
             position: rule.position_of(source, part.start),
             text: shown(expression.part_text(part)),
+            length: expression.part_text(part).chars().count(),
             count: counted.map_or(0, |counted| counted.count),
             values,
         }

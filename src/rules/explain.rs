@@ -1,6 +1,6 @@
 //! Explanations: every rule that was asked about a request, and what each part of it came to.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::denial::{Denial, Reason};
 use super::expression::{Outcome, RuleKind};
@@ -10,7 +10,7 @@ use crate::base::limits::{EXPLAIN_PARTS_MAX, EXPLAIN_RULES_MAX};
 use crate::model::{Key, Path};
 
 /// What was decided, and why.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
     pub allowed: bool,
     /// One English sentence: what granted it, or what denied it and what to do about that.
@@ -22,7 +22,7 @@ pub struct Explanation {
 }
 
 /// A rule that was asked.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Consulted {
     pub kind: RuleKind,
     /// The place where it was asked: keys in place of `$` names.
@@ -39,7 +39,7 @@ pub struct Consulted {
 }
 
 /// A part of a rule that was evaluated.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConsultedPart {
     pub position: Position,
     pub text: String,
@@ -48,7 +48,7 @@ pub struct ConsultedPart {
 }
 
 /// A value, as text for people, or why there is none.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PartResult {
     Value(String),

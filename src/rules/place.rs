@@ -5,7 +5,7 @@
 use std::fmt;
 
 /// A place as people count it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Position {
     /// From 1.
     pub line: usize,

@@ -4,7 +4,7 @@
 //! TOML file (`presence_grace`), the help and what `beaconfire config` prints. To add a setting: a field, and a row in
 //! [`KEYS`].
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ pub struct Config {
     pub host: String,
     pub port: u16,
     pub port_file: Option<PathBuf>,
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    pub http_redirect: Option<SocketAddr>,
     pub data: PathBuf,
     pub ephemeral: bool,
     pub durability: Durability,
@@ -86,6 +89,9 @@ impl Default for Config {
             host: "127.0.0.1".to_owned(),
             port: 9_000,
             port_file: None,
+            tls_cert: None,
+            tls_key: None,
+            http_redirect: None,
             data: PathBuf::from("./beaconfire-data"),
             ephemeral: false,
             durability: Durability::Full,
@@ -155,6 +161,38 @@ pub const KEYS: &[Key] = &[
         value_name: "FILE",
         set: |config, text| path(text, &mut config.port_file),
         show: |config| shown_path(config.port_file.as_ref()),
+    },
+    Key {
+        name: "tls_cert",
+        section: SERVER,
+        help: "PEM file with the server's certificate and the chain behind it: the port then speaks https only. Read \
+               anew when it changes. Empty: no TLS",
+        allowed: "a path, or nothing",
+        value_name: "FILE",
+        set: |config, text| path(text, &mut config.tls_cert),
+        show: |config| shown_path(config.tls_cert.as_ref()),
+    },
+    Key {
+        name: "tls_key",
+        section: SERVER,
+        help: "PEM file with the private key of tls_cert, without a passphrase. Read anew when it changes",
+        allowed: "a path, or nothing",
+        value_name: "FILE",
+        set: |config, text| path(text, &mut config.tls_key),
+        show: |config| shown_path(config.tls_key.as_ref()),
+    },
+    Key {
+        name: "http_redirect",
+        section: SERVER,
+        help: "Second address to listen on, without TLS, that sends every request to https. Only with tls_cert. Empty: \
+               none",
+        allowed: "an IP address with a port, such as 0.0.0.0:80 or [::]:80, or nothing",
+        value_name: "ADDRESS",
+        set: |config, text| {
+            config.http_redirect = if text.is_empty() { None } else { Some(text.parse().ok()?) };
+            Some(())
+        },
+        show: |config| quoted(&config.http_redirect.map(|address| address.to_string()).unwrap_or_default()),
     },
     Key {
         name: "allow_public_emulator",

@@ -14,9 +14,10 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::port_owner;
+use super::tls::{Begun, Opened, Tls};
+use super::{port_owner, redirect};
 use crate::base::limits::DRAIN_SECONDS;
-use crate::transport::{Reply, http};
+use crate::transport::{Reply, Socket, http};
 
 /// Why the server cannot listen there. Says what to do.
 #[derive(Debug)]
@@ -65,9 +66,14 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 /// Serves connections until `drain` is cancelled, then lets running requests finish, for [`DRAIN_SECONDS`] at most.
 ///
 /// Bound: `connections_max` at once. When all are taken, nothing is accepted until one ends; newcomers wait in the
-/// kernel's queue, and beyond that queue they are refused by the kernel.
-pub async fn serve<H, F>(listener: TcpListener, connections_max: usize, handler: H, drain: CancellationToken)
-where
+/// kernel's queue, and beyond that queue they are refused by the kernel. With `tls`, see [`Tls::begin`] for more.
+pub async fn serve<H, F>(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    connections_max: usize,
+    handler: H,
+    drain: CancellationToken,
+) where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Reply> + Send + 'static,
 {
@@ -80,9 +86,17 @@ where
         }
         // Said once, and again only after a tenth of the places was free in between.
         is_full = places.available_permits() <= if is_full { connections_max / 10 } else { 0 };
+        let tls = tls.as_ref().map(|tls| (Arc::clone(tls), tls.begin()));
         let (handler, drain) = (handler.clone(), drain.clone());
         tasks.spawn(async move {
-            http::serve(socket, handler, drain).await;
+            let socket = match tls {
+                None => Some(Socket::from(socket)),
+                // Boxed, so that the task of an idle connection does not carry the handshake's space along.
+                Some((tls, begun)) => Box::pin(shake_hands(socket, &tls, begun, &drain)).await,
+            };
+            if let Some(socket) = socket {
+                http::serve(socket, handler, drain).await;
+            }
             drop(place);
         });
     }
@@ -91,6 +105,23 @@ where
     // The connections keep to the same bound; the second more is for those that end at the very last moment.
     if timeout(Duration::from_secs(DRAIN_SECONDS + 1), tasks.wait()).await.is_err() {
         tracing::warn!(connections = tasks.len(), "cut off connections that did not end in time");
+    }
+}
+
+/// The socket with TLS upon it; `None` where that is over, after a word to those that speak plain HTTP.
+async fn shake_hands(socket: TcpStream, tls: &Tls, begun: Begun, drain: &CancellationToken) -> Option<Socket> {
+    let opened = tokio::select! {
+        opened = tls.accept(socket, begun) => opened,
+        () = drain.cancelled() => Opened::Nothing,
+    };
+    match opened {
+        Opened::Tls(socket) => Some(socket),
+        Opened::PlainHttp(socket) => {
+            let refuse = |_| async { Reply::from(redirect::expects_https()) };
+            http::serve(socket, refuse, drain.clone()).await;
+            None
+        }
+        Opened::Nothing => None,
     }
 }
 

@@ -4,24 +4,29 @@
 //!   `4MB`
 //! - `router`: which request goes to which protocol; `assets`: embedded scripts and pages
 //! - `listener`: the port, the bound on connections, draining; `port_owner`: who holds a taken port
-//! - `rules_file`, `trust`: rules and keys from files; `reload`: read again; `issuer_keys`: fetched
+//! - `tls`: handshakes, and the certificate taken anew; `certificate`: its files, checked; `redirect`: plain HTTP
+//! - `rules_file`, `trust`: rules and keys from files; `reload`: read again; `issuer_keys`: fetched; `key_file`: edited
 //! - `data_dir`: where data lives; `logging`: log lines
 //!
 //! [`Server`] is the life cycle: start, run, drain.
 
 mod assets;
+mod certificate;
 pub mod config;
-mod data_dir;
+pub mod data_dir;
 mod issuer_keys;
+pub mod key_file;
 mod listener;
 pub mod logging;
 mod port_owner;
+mod redirect;
 mod reload;
 mod router;
 mod rules_file;
 pub mod settings;
+mod tls;
 pub mod trust;
-mod units;
+pub mod units;
 
 use std::fmt;
 use std::io;
@@ -33,16 +38,21 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+pub use certificate::CertificateError;
+use certificate::Files;
 pub use config::Config;
 use data_dir::DataDir;
 pub use listener::BindError;
 use rules_file::RulesFileError;
 pub use settings::{Settings, SettingsError};
+use tls::{Tls, Watch};
 use trust::TrustError;
 
 use crate::base::Clock;
+use crate::base::limits::{REDIRECT_CONNECTIONS_MAX, TLS_HANDSHAKES_MAX};
 use crate::engine::{DatabaseError, Durability, Engine, EngineConfig, Keyring, Powers, StoreOptions};
 use crate::protocols::{Context, Namespaces};
+use crate::transport::Reply;
 
 /// A server that listens, and serves once it is [`Server::run`].
 pub struct Server {
@@ -53,6 +63,9 @@ pub struct Server {
     data: DataDir,
     connections_max: usize,
     reload: Arc<Notify>,
+    tls: Option<(Arc<Tls>, Watch)>,
+    /// What sends to https.
+    redirect: Option<(TcpListener, SocketAddr)>,
 }
 
 /// Why a server does not start. Says what to do.
@@ -63,6 +76,13 @@ pub enum StartError {
         host: String,
     },
     Bind(BindError),
+    Certificate(CertificateError),
+    /// `http_redirect` without TLS.
+    NothingToRedirectTo,
+    Redirect {
+        address: SocketAddr,
+        error: io::Error,
+    },
     Rules(RulesFileError),
     Trust(TrustError),
     /// In production no database has rules.
@@ -94,6 +114,9 @@ impl Server {
             // A file that a killed server left behind would send scripts to a port of the past.
             let _ = std::fs::remove_file(path);
         }
+        let connections_max = listener::connections_possible(config.connections_max);
+        let tls = load_certificate(&config, connections_max)?;
+        let redirect = bind_redirect(&config).await?;
         let listener = listener::bind(SocketAddr::new(ip, config.port)).await.map_err(StartError::Bind)?;
         let address = listener
             .local_addr()
@@ -139,13 +162,22 @@ impl Server {
             let written = write_whole(path, &address.port().to_string());
             written.map_err(|error| StartError::PortFile { path: path.clone(), error })?;
         }
-        let connections_max = listener::connections_possible(config.connections_max);
-        Ok(Self { config, listener, address, context, data, connections_max, reload: Arc::default() })
+        Ok(Self { config, listener, address, context, data, connections_max, reload: Arc::default(), tls, redirect })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether it speaks https; else http.
+    pub fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Where plain HTTP is sent to https.
+    pub fn redirect_address(&self) -> Option<SocketAddr> {
+        self.redirect.as_ref().map(|(_, address)| *address)
     }
 
     /// Where its data is.
@@ -188,12 +220,38 @@ impl Server {
         if engine.keyring().issuers().next().is_some() || self.config.issuers_file.is_some() {
             tokio::spawn(issuer_keys::keep(Arc::clone(engine), drain.clone()));
         }
-        listener::serve(self.listener, self.connections_max, handler, drain).await;
+        if let Some((listener, _)) = self.redirect {
+            let port = self.address.port();
+            let handler = move |request| async move { Reply::from(redirect::to_https(&request, port)) };
+            tokio::spawn(listener::serve(listener, None, REDIRECT_CONNECTIONS_MAX, handler, drain.clone()));
+        }
+        let tls = self.tls.map(|(tls, watch)| {
+            tokio::spawn(watch.run(drain.clone()));
+            tls
+        });
+        listener::serve(self.listener, tls, self.connections_max, handler, drain).await;
         self.context.engine.shutdown().await;
         if let Some(path) = &self.config.port_file {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+fn load_certificate(config: &Config, connections_max: usize) -> Result<Option<(Arc<Tls>, Watch)>, StartError> {
+    let files = Files::of(config.tls_cert.as_ref(), config.tls_key.as_ref()).map_err(StartError::Certificate)?;
+    let handshakes_max = TLS_HANDSHAKES_MAX.min(connections_max / 4).max(1);
+    files.map(|files| Tls::load(files, handshakes_max).map_err(StartError::Certificate)).transpose()
+}
+
+async fn bind_redirect(config: &Config) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
+    let Some(address) = config.http_redirect else { return Ok(None) };
+    if config.tls_cert.is_none() {
+        return Err(StartError::NothingToRedirectTo);
+    }
+    let failed = |error| StartError::Redirect { address, error };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok(Some((listener, address)))
 }
 
 fn powers(config: &Config) -> Powers {
@@ -235,6 +293,15 @@ impl fmt::Display for StartError {
                  If that is wanted, say so: `--allow-public-emulator`. Otherwise take `--host 127.0.0.1`."
             ),
             Self::Bind(error) => write!(f, "{error}"),
+            Self::Certificate(error) => write!(f, "{error}"),
+            Self::NothingToRedirectTo => f.write_str(
+                "`--http-redirect` sends to https, which this server does not speak.\n\
+                 Give it a certificate: `--tls-cert FILE --tls-key FILE`, or leave `--http-redirect` out.",
+            ),
+            Self::Redirect { address, error } => write!(
+                f,
+                "cannot listen on {address}: {error}.\nTake another: `--http-redirect ADDRESS`, or leave it out."
+            ),
             Self::Rules(error) => write!(f, "{error}"),
             Self::Trust(error) => write!(f, "{error}"),
             Self::NoRules => f.write_str(

@@ -8,7 +8,7 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::assets::{self, LANDING};
-use crate::protocols::{Context, answer, namespace, realtime, rest, sessions};
+use crate::protocols::{Context, admin, answer, namespace, realtime, rest, sessions};
 use crate::transport::body::{accepts_gzip, compress_if};
 use crate::transport::{Body, Reply};
 
@@ -34,6 +34,7 @@ async fn dispatch(context: &Context, request: Request<Incoming>) -> Reply {
     match path {
         "/.beaconfire/livez" | "/.beaconfire/readyz" => plain_text("ok\n").into(),
         "/.ws" | "/.lp" => realtime::handle(context, request).await,
+        admin::EXPLAIN | admin::COVERAGE | admin::COVERAGE_PAGE => admin::handle(context, request).await,
         _ if path.starts_with(sessions::PREFIX) => sessions::handle(context, request).await,
         _ if is_data(path) => rest::handle(context, request).await,
         _ => own_page(&request).await.into(),

@@ -255,6 +255,39 @@ mod tests {
         assert!(writer.waiting.capacity() <= IDLE_ITEMS_MAX, "what the burst took is given back");
     }
 
+    /// As under TLS: takes all, and holds it back.
+    struct HoldsBack(bool);
+
+    impl AsyncWrite for HoldsBack {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            if self.0 { Poll::Pending } else { Poll::Ready(Ok(())) }
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_socket_holds_back_counts_as_not_written() {
+        let (mut writer, outbox) = (Writer::new(Bytes::from_static(b"head")), Outbox::new(10));
+        let begun = writer.last_relief();
+        let mut poll = |is_held| {
+            let is_pending =
+                writer.poll(&mut Context::from_waker(Waker::noop()), &outbox, &mut HoldsBack(is_held)).is_pending();
+            (is_pending, writer.is_idle(), writer.last_relief() > begun)
+        };
+        assert_eq!(poll(true), (true, false, false));
+        outbox.push(Bytes::from_static(b"message"));
+        assert_eq!(poll(true), (true, false, false), "nothing is drained into a socket that is full");
+        outbox.push(Bytes::from_static(b"message"));
+        assert_eq!(poll(false), (false, true, true), "the outbox has overflowed meanwhile");
+    }
+
     #[tokio::test]
     async fn what_is_put_aside_goes_between_two_drains_and_the_newest_wins() {
         let (mut socket, mut peer) = connected().await;

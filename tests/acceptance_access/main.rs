@@ -10,6 +10,7 @@ mod realtime_client;
 mod support;
 
 mod attacks;
+mod forgeries;
 mod presence;
 mod realtime;
 mod rest;

@@ -291,27 +291,40 @@ impl<'a> Evaluation<'a> {
 
     fn has_children(&mut self, code: &'a Code, object: &'a Code, names: &'a [Names]) -> Evaluated<'a> {
         let snapshot = self.snapshot(object)?;
-        let mut all = true;
+        // All are evaluated before the first is looked for; what they are only matters if it is their turn.
+        let mut paths = Vec::with_capacity(names.len());
         for name in names {
-            // Every name is evaluated: an error in one counts, wherever it stands.
-            let child = self.below(snapshot.clone(), name)?;
-            all = all && self.look(code, &child)? != Seen::Absent;
+            paths.push(match name {
+                Names::Fixed(_) => None,
+                Names::Computed(path) => Some(self.value(path)?),
+            });
         }
-        Ok(Value::Bool(all))
+        for (name, path) in names.iter().zip(paths) {
+            let child = self.below(snapshot.clone(), name, path)?;
+            if self.look(code, &child)? == Seen::Absent {
+                return Ok(Value::Bool(false));
+            }
+        }
+        Ok(Value::Bool(true))
     }
 
     fn child(&mut self, object: &'a Code, names: &'a Names) -> Result<Snapshot, Stop> {
         let snapshot = self.snapshot(object)?;
-        self.below(snapshot, names)
+        let path = match names {
+            Names::Fixed(_) => None,
+            Names::Computed(path) => Some(self.value(path)?),
+        };
+        self.below(snapshot, names, path)
     }
 
-    fn below(&mut self, snapshot: Snapshot, names: &'a Names) -> Result<Snapshot, Stop> {
-        Ok(match names {
-            Names::Fixed(names) => snapshot.child(names),
-            Names::Computed(path) => {
-                let text = self.text(path, "the path of a child")?;
-                self.spend(path, text.as_str().len())?;
-                snapshot.child(&Relative::parse(text.as_str()))
+    /// The place below a snapshot that `names` come to; `path` is their value unless they are fixed.
+    fn below(&mut self, snapshot: Snapshot, names: &'a Names, path: Option<Value<'a>>) -> Result<Snapshot, Stop> {
+        Ok(match (names, path) {
+            (Names::Fixed(names), _) => snapshot.child(names),
+            (Names::Computed(code), path) => {
+                let path = text_of(code, path.unwrap_or(Value::Null), "the path of a child")?;
+                self.spend(code, path.as_str().len())?;
+                snapshot.child(&Relative::parse(path.as_str()))
             }
         })
     }
@@ -364,10 +377,8 @@ impl<'a> Evaluation<'a> {
     }
 
     fn text(&mut self, code: &'a Code, what: &str) -> Result<Text<'a>, Stop> {
-        match self.value(code)? {
-            Value::String(text) => Ok(text),
-            other => Err(error(code, format!("type error: {what} needs a string, not {}", other.kind()))),
-        }
+        let value = self.value(code)?;
+        text_of(code, value, what)
     }
 
     fn snapshot(&mut self, code: &'a Code) -> Result<Snapshot, Stop> {
@@ -415,6 +426,13 @@ impl<'a> Evaluation<'a> {
 impl From<ViewError> for Stop {
     fn from(error: ViewError) -> Self {
         Self::View(error)
+    }
+}
+
+fn text_of<'a>(code: &Code, value: Value<'a>, what: &str) -> Result<Text<'a>, Stop> {
+    match value {
+        Value::String(text) => Ok(text),
+        other => Err(error(code, format!("type error: {what} needs a string, not {}", other.kind()))),
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) use self::pattern::Patterns;
 use super::error::Fault;
 
 /// What an expression is there for, which decides the variables that it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RuleKind {
     Read,

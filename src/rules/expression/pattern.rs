@@ -135,7 +135,7 @@ impl<'a> Translator<'a> {
         let mut weight = self.sequence()?;
         while self.take('|') {
             self.out.push('|');
-            weight += self.sequence()?;
+            weight = weight.saturating_add(self.sequence()?);
         }
         Ok(weight)
     }

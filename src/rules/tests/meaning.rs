@@ -37,6 +37,7 @@ fn snapshots_lead_to_their_places() {
         "data.child('b/c').parent().parent().parent().child('e').val() == 'x'",
         "root.child('e').exists() && !data.child('e').exists()",
         "data.hasChildren() && data.hasChildren(['b/c', 'b']) && !data.hasChildren(['b', 'z'])",
+        "!data.hasChildren(['z', auth.none])",
         "data.getPriority() == 7 && data.child('b').getPriority() == null",
         "data.child('s').isString() && data.child('n').isNumber() && data.child('t').isBoolean()",
         "!data.isString() && !data.isNumber() && !data.isBoolean() && !data.child('z').isString()",
@@ -51,7 +52,7 @@ fn snapshots_lead_to_their_places() {
         "data.child(auth.none).exists()",
         "data.child(auth.contains).exists()",
         "data.hasChildren(['b', auth.none])",
-        "data.hasChildren(['z', auth.none])",
+        "data.hasChildren(['z', auth.none + 1])",
     ]);
 }
 
