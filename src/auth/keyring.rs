@@ -156,6 +156,10 @@ impl Keyring {
     /// # Errors
     /// Whatever is wrong with it. Nobody is let in as [`Identity::Nobody`] then: that is who shows none.
     pub fn identify(&self, credential: &Credential<'_>, now: Millis) -> Result<Identified, AuthError> {
+        let (Credential::Auth(text) | Credential::Bearer(text)) = credential;
+        if text.len() > TOKEN_BYTES_MAX {
+            return Err(AuthError::Invalid);
+        }
         match &self.0 {
             Kind::Emulator(emulator) => emulator.identify(credential),
             Kind::Production(production) => production.identify(credential, now),
@@ -175,9 +179,6 @@ impl Keyring {
 impl Production {
     fn identify(&self, credential: &Credential<'_>, now: Millis) -> Result<Identified, AuthError> {
         match *credential {
-            Credential::Auth(text) | Credential::Bearer(text) if text.len() > TOKEN_BYTES_MAX => {
-                Err(AuthError::Invalid)
-            }
             Credential::Auth(text) => self.auth(text, now),
             Credential::Bearer(text) => self.bearer(text, now).map_err(|error| match error {
                 AuthError::Invalid | AuthError::Claim(_) => AuthError::NotAdmin,

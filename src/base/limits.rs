@@ -100,6 +100,8 @@ pub const RULES_STEP_BYTES: usize = 16 * 1024;
 pub const RULES_STRING_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of a request to explain. Beyond: 413. As much as one realtime write.
 pub const EXPLAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Places of an update that is explained, each with all of the next two. Beyond: refused.
+pub const EXPLAIN_PLACES_MAX: usize = 100;
 /// Rules that an explanation tells of, and parts of each. Beyond: it says that it is cut.
 pub const EXPLAIN_RULES_MAX: usize = 100;
 pub const EXPLAIN_PARTS_MAX: usize = 1_000;

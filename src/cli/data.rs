@@ -85,7 +85,7 @@ async fn request(
 }
 
 /// The JSON that was given: as it stands, in a file, or on standard input.
-fn body(data: &str) -> Result<Bytes, ClientError> {
+pub fn body(data: &str) -> Result<Bytes, ClientError> {
     let unreadable = |what: &str, error: std::io::Error| ClientError::Usage(format!("cannot read {what}: {error}"));
     let bytes = if data == "-" {
         let mut bytes = Vec::new();
@@ -105,7 +105,7 @@ fn body(data: &str) -> Result<Bytes, ClientError> {
     }
 }
 
-async fn collect(response: Response<Incoming>) -> Result<Bytes, ClientError> {
+pub async fn collect(response: Response<Incoming>) -> Result<Bytes, ClientError> {
     let body = response.into_body().collect().await;
     Ok(body.map_err(|error| ClientError::Broken(error.to_string()))?.to_bytes())
 }

@@ -4,6 +4,8 @@
 //! - `serve`: runs the server: settings, greeting, signals
 //! - `place`: from `/rooms/x` or a URL to the URL of a request; `client`: sends it
 //! - `data`: get, set, push, update, remove; `watch`, `events`: streams
+//! - `rules`: check, test; `explain`: what a server says of its own, and explanations as text; `key`: administrators'
+//!   keys
 //! - `output`, `colour`: results, errors, colours
 
 mod arguments;
@@ -11,8 +13,11 @@ mod client;
 mod colour;
 mod data;
 mod events;
+mod explain;
+mod key;
 mod output;
 mod place;
+mod rules;
 mod serve;
 mod watch;
 
@@ -21,7 +26,7 @@ use std::process::ExitCode;
 use clap::{ArgMatches, FromArgMatches};
 use tokio::runtime::Builder;
 
-use self::arguments::{Arguments, Order};
+use self::arguments::{Arguments, Order, Rules};
 use self::client::ClientError;
 use self::output::{complain, complain_json, say};
 
@@ -49,6 +54,8 @@ pub fn main() -> ExitCode {
             clap_complete::generate(shell, &mut arguments::command(), "beaconfire", &mut script);
             say(&String::from_utf8_lossy(&script))
         }
+        Some(Order::Key(order)) => key::run(order),
+        Some(Order::Rules(Rules::Check { file, json })) => rules::check(&file, json),
         Some(order) => ask(&order),
     }
 }
@@ -66,7 +73,11 @@ fn ask(order: &Order) -> ExitCode {
         Order::Update(write) => (runtime.block_on(data::update(write)), write.place.json),
         Order::Remove(place) => (runtime.block_on(data::remove(place)), place.json),
         Order::Watch(watch) => (runtime.block_on(watch::watch(watch)), watch.place.json),
-        Order::Serve | Order::Config | Order::Completions { .. } => (Ok(ExitCode::from(OK)), false),
+        Order::Rules(Rules::Test { file, cases, json }) => (runtime.block_on(rules::test(file, cases, *json)), *json),
+        Order::Rules(Rules::Explain(explain)) => (runtime.block_on(explain::explain(explain)), explain.json),
+        Order::Serve | Order::Config | Order::Completions { .. } | Order::Key(_) | Order::Rules(_) => {
+            (Ok(ExitCode::from(OK)), false)
+        }
     };
     outcome.unwrap_or_else(
         |error: ClientError| {

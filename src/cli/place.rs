@@ -45,7 +45,9 @@ pub fn rest_url(place: &Place, parameters: &[(&str, &str)]) -> Result<Uri, Strin
     for (name, value) in parameters {
         add(name, value);
     }
-    for (name, value) in [("ns", &place.ns), ("auth", &place.auth)] {
+    // An administrator's key is no token of a user, and is not taken for one.
+    let is_key = place.auth.as_deref().is_some_and(|auth| auth.starts_with("bf_"));
+    for (name, value) in [("ns", &place.ns), (if is_key { "access_token" } else { "auth" }, &place.auth)] {
         if let Some(value) = value {
             add(name, value);
         }
@@ -135,6 +137,8 @@ mod tests {
         let expected =
             "http://h:1/base/a.json?ns=one&x=1&orderBy=%22a%26b%22&limitToFirst=2&shallow=true&ns=two&auth=t%2Bk%25";
         assert_eq!(rest_url(&place, &[("shallow", "true")]).unwrap().to_string(), expected);
+        place.auth = Some("bf_1_x".to_owned());
+        assert!(rest_url(&place, &[]).unwrap().to_string().ends_with("&ns=two&access_token=bf_1_x"));
     }
 
     #[test]

@@ -138,14 +138,19 @@ fn greeting(server: &Server, paint: Paint) -> String {
         ("Mode", mode),
         ("Data", data(server)),
         ("Database", format!("{} where a request names none", config.default_namespace)),
-        ("Demo", format!("{url}/demo/")),
     ];
+    let rules = server.rules_file().map(|path| ("Rules", format!("{}, read again when it changes", path.display())));
+    let demo = (!config.production).then(|| ("Demo", format!("{url}/demo/")));
     let possible = server.connections_max();
     let limit = format!("{possible} connections at once, since this process may not open more files (see `ulimit -n`)");
     let limit = (possible < config.connections_max).then_some(("Limit", limit));
     let redirect = server.redirect_address().map(|address| ("Redirect", format!("http://{address} sends to https")));
-    for (name, text) in rows.into_iter().chain(redirect).chain(limit) {
+    for (name, text) in rows.into_iter().chain(rules).chain(demo).chain(redirect).chain(limit) {
         let _ = writeln!(out, "  {name:<10}{text}");
+    }
+    if config.production {
+        out.push_str("\n  Stop with Ctrl+C; SIGHUP reads rules, keys and certificates again.\n");
+        return out;
     }
     let script = paint.strong(&format!("<script src=\"{url}/firebase.js\"></script>"));
     let _ = write!(out, "\n  Paste into a page:\n    {script}\n\n  Try it:\n    curl -X PUT -d '\"hello\"' ");

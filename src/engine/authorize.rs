@@ -3,6 +3,7 @@
 //! Nothing is copied: a rule looks at single places, each one look into the tree, or into the write laid over it.
 //! Source: Firebase rules reference 2.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::base::Millis;
@@ -70,22 +71,23 @@ impl Judge {
         before: &Before<'_>,
         after: &After<'_>,
     ) -> Result<bool, StoreError> {
-        let own;
-        let new = match &change.value {
-            Value::Node(node) => node,
-            // Only the place itself is judged, as what it is with its new priority.
-            Value::Priority(_) => {
-                own = shallow(before.0, &change.path)?;
-                &own
-            }
-        };
-        let new = (!new.is_empty()).then_some(new);
+        let new = new_value(before.0, change)?;
+        let new = (!new.is_empty()).then_some(&*new);
         let verdict = self.rules.may_write(&self.asker(who), &change.path, new, before, after);
         Ok(told(verdict.map_err(store_error)?))
     }
 
     fn asker<'a>(&self, identity: &'a Identity) -> Asker<'a> {
         Asker { identity, now: self.now }
+    }
+}
+
+/// The value at the place of a change after it, as rules judge it.
+pub(super) fn new_value<'a>(tree: &Tree<'_>, change: &'a Change) -> Result<Cow<'a, Node>, StoreError> {
+    match &change.value {
+        Value::Node(node) => Ok(Cow::Borrowed(node)),
+        // Only the place itself is judged, as what it is with its new priority.
+        Value::Priority(_) => shallow(tree, &change.path).map(Cow::Owned),
     }
 }
 
@@ -113,7 +115,7 @@ fn log(denial: &Denial) {
     tracing::debug!(%denial, "refused by the rules");
 }
 
-fn store_error(error: ViewError) -> StoreError {
+pub(super) fn store_error(error: ViewError) -> StoreError {
     // Cannot fail: both views here fail with nothing else.
     *error.0.downcast::<StoreError>().expect("views of the tree fail with its errors")
 }
@@ -125,7 +127,7 @@ impl From<StoreError> for ViewError {
 }
 
 /// The tree as it is.
-struct Before<'a>(&'a Tree<'a>);
+pub(super) struct Before<'a>(pub &'a Tree<'a>);
 
 impl View for Before<'_> {
     fn look(&self, path: &Path) -> Result<Seen, ViewError> {
@@ -138,9 +140,9 @@ impl View for Before<'_> {
 }
 
 /// The tree as changes would leave it. No place of them lies below another.
-struct After<'a> {
-    tree: &'a Tree<'a>,
-    changes: &'a [Change],
+pub(super) struct After<'a> {
+    pub tree: &'a Tree<'a>,
+    pub changes: &'a [Change],
 }
 
 impl After<'_> {

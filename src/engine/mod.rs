@@ -7,7 +7,7 @@
 //! - `request`: what may be asked of the writer, and what it answers
 //! - `settle`: server values, push ids and preconditions become a record
 //! - `identify`: who shows a credential
-//! - `authorize`: what rules see of the tree, before a write and after it
+//! - `authorize`: what rules see of the tree, before a write and after it; `explain`: why they say what they say
 //! - `feed`: listeners that want the same events share one feed; `listeners`: feeds by path
 //! - `view`, `window`: ordered views for queries and child events; `replay`: resuming them from the log; `tail`: its
 //!   newest part, decoded
@@ -22,6 +22,7 @@ mod databases;
 mod encode;
 mod error;
 pub mod event;
+mod explain;
 mod feed;
 mod first;
 mod first_children;
@@ -50,6 +51,7 @@ pub use database::{Database, Listener};
 pub use databases::{Engine, EngineConfig, Powers};
 pub use error::DatabaseError;
 pub use event::{Encoder, Event, EventType, EventTypes, Packer, Position};
+pub use explain::{Counted, Explained, Place};
 pub use link::Link;
 pub use request::{
     Answer, Arm, Condition, Current, DENIED, Known, LinkListen, LinkRead, ListenError, ListenRequest, ReadError,
@@ -61,5 +63,5 @@ pub use crate::auth::{
     AdminKey, AuthError, Credential, Identified, Issuer, KEY_SET_BYTES_MAX, KeySet, KeyText, Keyring, KeyringError,
     Secret, Trust, act_as,
 };
-pub use crate::rules::{Rules, RulesError};
+pub use crate::rules::{Coverage, PartResult, RuleCoverage, Rules, RulesError};
 pub use crate::store::{Durability, Options as StoreOptions, Snapshot, StoreError, Tree};

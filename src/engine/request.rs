@@ -169,6 +169,8 @@ pub enum ReadError {
     TooBig,
     /// The rules do not allow it.
     Denied,
+    /// The rules have no index for the query of a single read.
+    NoIndex,
 }
 
 /// Why there is no listener.

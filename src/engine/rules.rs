@@ -38,9 +38,28 @@ impl InForce {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Puts rules in force. They are counted where the former ones were.
     pub fn set(&self, rules: Arc<Rules>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = rules;
+        let mut in_force = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *in_force = if in_force.counts_coverage() { counted(&rules) } else { rules };
     }
+
+    /// Counts from now on what rules come to; says whether they were not counted before.
+    pub fn count(&self) -> bool {
+        let mut in_force = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let begins = !in_force.counts_coverage();
+        if begins {
+            *in_force = counted(&in_force);
+        }
+        begins
+    }
+}
+
+/// The same rules, counted for one database alone: others may share them.
+fn counted(rules: &Arc<Rules>) -> Arc<Rules> {
+    let own = Rules::parse(rules.text()).map_or_else(|_| Arc::clone(rules), Arc::new);
+    own.count_coverage(true);
+    own
 }
 
 impl Database {

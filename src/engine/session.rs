@@ -55,6 +55,8 @@ pub struct Answered {
     pub n: u64,
     /// Answers to the newest requests, by number.
     pub replies: Vec<(u64, String)>,
+    /// Whose requests these were: nobody else is told what they were answered.
+    pub uid: Option<serde_json::Value>,
 }
 
 #[derive(Default)]

@@ -45,8 +45,7 @@ pub(super) fn settle(tree: &Tree<'_>, request: WriteRequest, seq: u64, judge: &J
         return Err(Refusal::Client(WriteError::Denied));
     }
     if let Some(expected) = if_match {
-        let is_told = matches!(expected, Condition::Etag(_) | Condition::Hash(_));
-        if is_told && !judge.may_read(tree, &who, &write.path, &Query::default())? {
+        if !judge.may_read(tree, &who, &write.path, &Query::default())? {
             return Err(Refusal::Client(WriteError::Denied));
         }
         compare(tree, &write.path, &expected)?;

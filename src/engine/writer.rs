@@ -399,6 +399,11 @@ impl Writer {
                     answer.refuse(Err(ReadError::Denied));
                     return Ok(());
                 }
+                // Behind that: what is indexed is nothing for strangers.
+                if !query.is_whole() && !self.state.rules.get().is_indexed(&path, &query.index) {
+                    answer.refuse(Err(ReadError::NoIndex));
+                    return Ok(());
+                }
                 let content = Content::of_query(&tree, &path, &query)?;
                 self.first(&tree).tell(content, Telling { encoder, known: None, answer })?;
             }

@@ -9,6 +9,7 @@
 //! `server/router.rs` says by one line each which requests come to it.
 
 pub mod access;
+pub mod admin;
 pub mod answer;
 pub mod namespace;
 pub mod realtime;

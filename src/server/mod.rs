@@ -194,6 +194,11 @@ impl Server {
         &self.config
     }
 
+    /// The file that the rules of all databases come from.
+    pub fn rules_file(&self) -> Option<PathBuf> {
+        rules_file::find(&self.config)
+    }
+
     /// Notified, the server reads its files again.
     pub fn reload(&self) -> Arc<Notify> {
         Arc::clone(&self.reload)

@@ -68,7 +68,7 @@ impl Server {
         let mut process = command.spawn().unwrap();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         let mut greeting = String::new();
-        while !greeting.ends_with("Stop with Ctrl+C.\n") {
+        while !greeting.contains("Stop with Ctrl+C") {
             if stdout.read_line(&mut greeting).unwrap() == 0 {
                 let _ = process.wait();
                 return Err(fs::read_to_string(&log).unwrap());

@@ -266,10 +266,11 @@ impl Session {
     }
 
     async fn read(&self, number: u64, who: Identity, path: Path, query: Query) -> Result<(), Unavailable> {
-        if !query.is_whole() && !self.link.database().is_indexed(&path, &query.index) {
-            return self.say(number, &no_index(&path, &query.index)).await;
-        }
-        let refused = move |error| answer(number, &unread(error));
+        let missing = no_index(&path, &query.index);
+        let refused = move |error| match error {
+            ReadError::NoIndex => answer(number, &missing),
+            error => answer(number, &unread(error)),
+        };
         let read = LinkRead { who, path, query, encoder: Arc::new(ReadAnswer { number }) };
         self.link.read(read, Box::new(refused)).await
     }
@@ -294,7 +295,8 @@ fn answer(number: u64, outcome: &Outcome) -> Bytes {
 fn unread(error: ReadError) -> Outcome {
     match error {
         ReadError::TooBig => Outcome::TOO_BIG,
-        ReadError::Denied => Outcome::DENIED,
+        // Listens get along without an index.
+        ReadError::Denied | ReadError::NoIndex => Outcome::DENIED,
     }
 }
 
