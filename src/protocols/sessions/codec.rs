@@ -1,9 +1,9 @@
 //! Sessions on the wire: requests, replies and stream events. Pure. The contract is `docs/sessions.md`.
 
-use bytes::Bytes;
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::value::RawValue;
