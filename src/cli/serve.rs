@@ -8,17 +8,17 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::ArgMatches;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::flags;
 use super::output::{Paint, complain, say};
 use super::{FAILED, USAGE};
+use crate::protocols::Namespace;
 use crate::server::config::Durability;
 use crate::server::{Config, Server, Settings, SettingsError, logging};
 
@@ -90,7 +90,7 @@ impl Signals {
 
     /// SIGHUP reads files again. The first other signal drains, the second ends the process at once. Acknowledged
     /// writes are safe either way.
-    async fn watch(mut self, drain: CancellationToken, leftover: Option<PathBuf>, reload: Arc<Notify>) {
+    async fn watch(mut self, drain: CancellationToken, leftover: Option<PathBuf>, reload: watch::Sender<()>) {
         self.next(&reload).await;
         tracing::info!("stopping: running requests may finish; a second signal ends it at once");
         drain.cancel();
@@ -102,10 +102,10 @@ impl Signals {
     }
 
     /// The exit code that belongs to the next signal.
-    async fn next(&mut self, reload: &Notify) -> i32 {
+    async fn next(&mut self, reload: &watch::Sender<()>) -> i32 {
         loop {
             tokio::select! {
-                _ = self.reload.recv() => reload.notify_one(),
+                _ = self.reload.recv() => reload.send_replace(()),
                 _ = self.interrupt.recv() => return 130,
                 _ = self.terminate.recv() => return 143,
             }
@@ -133,12 +133,7 @@ fn greeting(server: &Server, paint: Paint) -> String {
         paint.warning("emulator, PUBLIC: everyone who reaches this address may read and write everything")
     };
     let mut out = format!("{} {} is ready.\n\n", paint.strong("Beaconfire"), env!("CARGO_PKG_VERSION"));
-    let rows = [
-        ("URL", paint.strong(&url)),
-        ("Mode", mode),
-        ("Data", data(server)),
-        ("Database", format!("{} where a request names none", config.default_namespace)),
-    ];
+    let rows = [("URL", paint.strong(&url)), ("Mode", mode), ("Data", data(server)), ("Database", databases(config))];
     let rules = server.rules_file().map(|path| ("Rules", format!("{}, read again when it changes", path.display())));
     let demo = (!config.production).then(|| ("Demo", format!("{url}/demo/")));
     let possible = server.connections_max();
@@ -156,6 +151,14 @@ fn greeting(server: &Server, paint: Paint) -> String {
     let _ = write!(out, "\n  Paste into a page:\n    {script}\n\n  Try it:\n    curl -X PUT -d '\"hello\"' ");
     let _ = write!(out, "'{url}/greeting.json'\n\n  Stop with Ctrl+C.\n");
     out
+}
+
+fn databases(config: &Config) -> String {
+    let named: Vec<&str> = config.databases.iter().map(Namespace::as_str).collect();
+    if config.production && !named.is_empty() {
+        return format!("{}, and those that are stored; others are not found", named.join(", "));
+    }
+    format!("{} where a request names none", config.default_namespace)
 }
 
 fn data(server: &Server) -> String {

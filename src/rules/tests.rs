@@ -3,6 +3,7 @@
 mod hostile;
 mod meaning;
 mod problems;
+mod vector_lines;
 mod vectors;
 mod why;
 

@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::{self, InconsistentKeys, ServerConfig};
 use webpki::{EndEntityCert, KeyUsage};
 
+use super::stamp::{Stamp, stamp};
 use crate::base::Millis;
 
 /// Where the PEM files are: the certificate with its chain, and its key.
@@ -32,9 +32,6 @@ pub struct Loaded {
     /// When the certificate expires.
     pub not_after: Millis,
 }
-
-/// What tells whether the files have changed, whether written or replaced; `None` for one that cannot be looked at.
-pub type Stamp = [Option<(u64, u64, i64, i64)>; 2];
 
 /// Why the server cannot speak TLS with these files. Says what to do.
 #[derive(Debug)]
@@ -120,11 +117,8 @@ impl Files {
     }
 
     /// Blocks on files.
-    pub fn stamp(&self) -> Stamp {
-        [&self.certificate, &self.key].map(|path| {
-            let file = std::fs::metadata(path).ok()?;
-            Some((file.ino(), file.size(), file.mtime(), file.mtime_nsec()))
-        })
+    pub fn stamps(&self) -> [Stamp; 2] {
+        [&self.certificate, &self.key].map(|path| stamp(path))
     }
 }
 

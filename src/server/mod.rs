@@ -5,7 +5,8 @@
 //! - `router`: which request goes to which protocol; `assets`: embedded scripts and pages
 //! - `listener`: the port, the bound on connections, draining; `port_owner`: who holds a taken port
 //! - `tls`: handshakes, and the certificate taken anew; `certificate`: its files, checked; `redirect`: plain HTTP
-//! - `rules_file`, `trust`: rules and keys from files; `reload`: read again; `issuer_keys`: fetched; `key_file`: edited
+//! - `rules_file`, `trust`: rules and keys from files; `reload`: read again, by `stamp`; `issuer_keys`:
+//!   fetched; `key_file`: edited
 //! - `data_dir`: where data lives; `logging`: log lines
 //!
 //! [`Server`] is the life cycle: start, run, drain.
@@ -24,6 +25,7 @@ mod reload;
 mod router;
 mod rules_file;
 pub mod settings;
+mod stamp;
 mod tls;
 pub mod trust;
 pub mod units;
@@ -35,7 +37,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use certificate::CertificateError;
@@ -62,7 +64,7 @@ pub struct Server {
     context: Arc<Context>,
     data: DataDir,
     connections_max: usize,
-    reload: Arc<Notify>,
+    reload: watch::Sender<()>,
     tls: Option<(Arc<Tls>, Watch)>,
     /// What sends to https.
     redirect: Option<(TcpListener, SocketAddr)>,
@@ -162,7 +164,17 @@ impl Server {
             let written = write_whole(path, &address.port().to_string());
             written.map_err(|error| StartError::PortFile { path: path.clone(), error })?;
         }
-        Ok(Self { config, listener, address, context, data, connections_max, reload: Arc::default(), tls, redirect })
+        Ok(Self {
+            config,
+            listener,
+            address,
+            context,
+            data,
+            connections_max,
+            reload: watch::Sender::default(),
+            tls,
+            redirect,
+        })
     }
 
     /// Where it listens.
@@ -199,9 +211,9 @@ impl Server {
         rules_file::find(&self.config)
     }
 
-    /// Notified, the server reads its files again.
-    pub fn reload(&self) -> Arc<Notify> {
-        Arc::clone(&self.reload)
+    /// Whatever is sent here makes the server read its files again.
+    pub fn reload(&self) -> watch::Sender<()> {
+        self.reload.clone()
     }
 
     /// Serves until `drain` is cancelled; then takes no more connections, ends streams, lets running requests finish
@@ -221,7 +233,8 @@ impl Server {
         let engine = &self.context.engine;
         let data = self.data.path().to_owned();
         let config = self.config.clone();
-        tokio::spawn(reload::watch(config, data, Arc::clone(engine), self.reload, drain.clone()));
+        let asked = self.reload.subscribe();
+        tokio::spawn(reload::watch(config, data, Arc::clone(engine), asked, drain.clone()));
         if engine.keyring().issuers().next().is_some() || self.config.issuers_file.is_some() {
             tokio::spawn(issuer_keys::keep(Arc::clone(engine), drain.clone()));
         }
@@ -231,7 +244,7 @@ impl Server {
             tokio::spawn(listener::serve(listener, None, REDIRECT_CONNECTIONS_MAX, handler, drain.clone()));
         }
         let tls = self.tls.map(|(tls, watch)| {
-            tokio::spawn(watch.run(drain.clone()));
+            tokio::spawn(watch.run(self.reload.subscribe(), drain.clone()));
             tls
         });
         listener::serve(self.listener, tls, self.connections_max, handler, drain).await;

@@ -1,14 +1,15 @@
-//! What is read again while the server runs: rules and keys, when their files change and on SIGHUP; issuers' keys.
+//! What is read again while the server runs: rules and keys, when their files change and on SIGHUP.
 //!
 //! A file that is broken changes nothing, and the log says why.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 
+use super::stamp::{Stamp, stamp};
 use super::trust::{self, KEYS_FILE};
 use super::{Config, rules_file};
 use crate::engine::Engine;
@@ -16,11 +17,14 @@ use crate::engine::Engine;
 /// How often the files are looked at. Changes are rare, and nobody waits for one.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Whatever a file must have changed for it to be read again: its time, its length.
-type Mark = Option<(SystemTime, u64)>;
-
-/// Looks after the files until `drain` is cancelled; at once when `now` is notified.
-pub async fn watch(config: Config, data: PathBuf, engine: Arc<Engine>, now: Arc<Notify>, drain: CancellationToken) {
+/// Looks after the files until `drain` is cancelled; at once when `asked` says so.
+pub async fn watch(
+    config: Config,
+    data: PathBuf,
+    engine: Arc<Engine>,
+    mut asked: Receiver<()>,
+    drain: CancellationToken,
+) {
     let rules = rules_file::find(&config);
     let mut trusted: Vec<PathBuf> = Vec::new();
     if config.production {
@@ -30,32 +34,27 @@ pub async fn watch(config: Config, data: PathBuf, engine: Arc<Engine>, now: Arc<
     if rules.is_none() && trusted.is_empty() {
         return;
     }
-    let mut rules_mark = rules.as_deref().map(mark);
-    let mut trusted_marks: Vec<Mark> = trusted.iter().map(|path| mark(path)).collect();
+    let mut rules_stamp = rules.as_deref().map(stamp);
+    let mut trusted_stamps: Vec<Stamp> = trusted.iter().map(|path| stamp(path)).collect();
     loop {
         let is_asked = tokio::select! {
             () = drain.cancelled() => return,
-            () = now.notified() => true,
+            Ok(()) = asked.changed() => true,
             () = tokio::time::sleep(LOOK_EVERY) => false,
         };
-        let seen = rules.as_deref().map(mark);
+        let seen = rules.as_deref().map(stamp);
         if let Some(path) = &rules
-            && (is_asked || seen != rules_mark)
+            && (is_asked || seen != rules_stamp)
         {
-            rules_mark = seen;
+            rules_stamp = seen;
             read_rules(path, &engine).await;
         }
-        let seen: Vec<Mark> = trusted.iter().map(|path| mark(path)).collect();
-        if config.production && (is_asked || seen != trusted_marks) {
-            trusted_marks = seen;
+        let seen: Vec<Stamp> = trusted.iter().map(|path| stamp(path)).collect();
+        if config.production && (is_asked || seen != trusted_stamps) {
+            trusted_stamps = seen;
             read_trust(&config, &data, &engine);
         }
     }
-}
-
-fn mark(path: &Path) -> Mark {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 async fn read_rules(path: &Path, engine: &Arc<Engine>) {

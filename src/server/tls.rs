@@ -11,15 +11,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
-use super::certificate::{CertificateError, Files, Loaded, Stamp};
+use super::certificate::{CertificateError, Files, Loaded};
+use super::stamp::Stamp;
 use crate::base::limits::TLS_HANDSHAKE_SECONDS;
 use crate::base::{Clock, Millis};
 use crate::transport::Socket;
@@ -39,13 +39,12 @@ pub enum Opened {
     Nothing,
 }
 
-/// Looks after the files of a certificate. Made before the server is ready, so that it misses no signal.
+/// Looks after the files of a certificate.
 pub struct Watch {
     tls: Arc<Tls>,
     files: Files,
-    stamp: Stamp,
+    stamps: [Stamp; 2],
     not_after: Millis,
-    hangup: Signal,
 }
 
 /// How often it is looked whether the files have changed, and whether the certificate expires soon.
@@ -60,16 +59,11 @@ impl Tls {
     /// # Errors
     /// If the files cannot be used.
     pub fn load(files: Files, handshakes_max: usize) -> Result<(Arc<Self>, Watch), CertificateError> {
-        let stamp = files.stamp();
+        let stamps = files.stamps();
         let Loaded { config, not_after } = files.load(Clock::system().now())?;
         let handshakes = Arc::new(Handshakes::new(handshakes_max));
         let tls = Arc::new(Self { config: RwLock::new(config), handshakes });
-        let hangup = signal(SignalKind::hangup()).map_err(|error| CertificateError::Unreadable {
-            flag: "SIGHUP",
-            path: files.certificate.clone(),
-            error,
-        })?;
-        Ok((Arc::clone(&tls), Watch { tls, files, stamp, not_after, hangup }))
+        Ok((Arc::clone(&tls), Watch { tls, files, stamps, not_after }))
     }
 
     /// A place for the handshake of a connection that was just accepted: to be asked for in the order of accepting,
@@ -114,14 +108,14 @@ impl Tls {
 }
 
 impl Watch {
-    /// Takes changed files over until `drain` is cancelled: a few seconds after the change, or at SIGHUP.
-    pub async fn run(mut self, drain: CancellationToken) {
+    /// Takes changed files over until `drain` is cancelled: a few seconds after the change, or when `asked` says so.
+    pub async fn run(mut self, mut asked: watch::Receiver<()>, drain: CancellationToken) {
         let mut days_told = None;
         loop {
             self.warn(&mut days_told);
             let is_asked = tokio::select! {
                 () = sleep(Duration::from_secs(LOOK_SECONDS)) => false,
-                Some(()) = self.hangup.recv() => true,
+                Ok(()) = asked.changed() => true,
                 () = drain.cancelled() => return,
             };
             self.look(is_asked).await;
@@ -130,14 +124,14 @@ impl Watch {
 
     /// Takes the files over if they have changed, or if it `is_asked` for.
     async fn look(&mut self, is_asked: bool) {
-        let (files, known) = (self.files.clone(), self.stamp);
+        let (files, known) = (self.files.clone(), self.stamps);
         let read = spawn_blocking(move || {
             // Before the files are read: what changes meanwhile is seen the next time.
-            let stamp = files.stamp();
-            (is_asked || stamp != known).then(|| (stamp, files.load(Clock::system().now())))
+            let stamps = files.stamps();
+            (is_asked || stamps != known).then(|| (stamps, files.load(Clock::system().now())))
         });
-        let Ok(Some((stamp, loaded))) = read.await else { return };
-        self.stamp = stamp;
+        let Ok(Some((stamps, loaded))) = read.await else { return };
+        self.stamps = stamps;
         match loaded {
             Ok(Loaded { config, not_after }) => {
                 self.tls.replace(config);

@@ -14,6 +14,8 @@ mod forgeries;
 mod presence;
 mod realtime;
 mod rest;
+#[path = "../../src/rules/tests/vector_lines.rs"]
+mod vector_lines;
 mod vectors;
 
 use base64::Engine as _;

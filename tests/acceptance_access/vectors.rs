@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::realtime_client::Realtime;
 use crate::support::{Answer, Connection, Server};
 use crate::unsigned;
+use crate::vector_lines::{VECTORS, vectors as lines};
 
-const VECTORS: &str = include_str!("../../src/rules/tests/vectors.txt");
 /// It needs a clock that stands at 9 ms of 1970; a unit test of the rules has one.
 const OF_ANOTHER_TIME: [&str; 1] = ["T044"];
 
@@ -29,17 +29,6 @@ enum Operation {
     Read(&'static str, Map<String, Value>),
     Write(&'static str, Value),
     Update(&'static str, Value),
-}
-
-/// Id and fields of the vectors of one letter.
-fn lines(letter: char) -> Vec<(&'static str, Vec<&'static str>)> {
-    let of_letter = |line: &&str| line.starts_with(letter) && line.contains(" ;; ");
-    let split = |line: &'static str| {
-        let line = line.split("   # ").next().unwrap().trim();
-        let mut fields: Vec<_> = line.split(" ;; ").map(str::trim).collect();
-        (fields.remove(0), fields)
-    };
-    VECTORS.lines().filter(of_letter).map(split).collect()
 }
 
 fn vectors() -> Vec<Vector> {

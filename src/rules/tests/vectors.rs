@@ -2,24 +2,13 @@
 
 use std::collections::HashMap;
 
+use super::vector_lines::{VECTORS, vectors};
 use super::*;
 use crate::model::Scalar;
 
-const VECTORS: &str = include_str!("vectors.txt");
 const ALICE: &str = r#"{"uid":"alice"}"#;
 const BOB: &str = r#"{"uid":"bob","token":{"admin":true,"email":"b@x.io"}}"#;
 const CLAIMS: &str = r#"{"uid":"c","i":1,"s":"one","b":true,"o":{"bar":true},"f":1.5}"#;
-
-/// Those of one letter: id and fields.
-fn vectors(letter: char) -> Vec<(&'static str, Vec<&'static str>)> {
-    let of_letter = |line: &&str| line.starts_with(letter) && line.contains(" ;; ");
-    let split = |line: &'static str| {
-        let line = line.split("   # ").next().unwrap().trim();
-        let mut fields: Vec<_> = line.split(" ;; ").map(str::trim).collect();
-        (fields.remove(0), fields)
-    };
-    VECTORS.lines().filter(of_letter).map(split).collect()
-}
 
 fn auth(name: &str) -> &'static str {
     match name {

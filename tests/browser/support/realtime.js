@@ -3,10 +3,10 @@
 
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { extname, join, normalize, resolve } from 'node:path';
 import { Wire } from '../../clients/node/support/wire.js';
 import { until } from './wait.js';
+import { serve } from './web-server.js';
 
 const TESTS = resolve(import.meta.dirname, '../..');
 const CLIENTS = join(TESTS, 'clients/node');
@@ -18,23 +18,12 @@ const NS = 'chat';
 /** Serves the test pages, the scenarios, and the packages that the client tests have from npm. */
 export async function serveTests() {
   if (!existsSync(join(CLIENTS, 'node_modules'))) throw new Error(`the SDKs are missing: run 'npm ci' in ${CLIENTS}`);
-  const server = createServer(async (request, response) => {
-    const path = normalize(new URL(request.url, 'http://pages').pathname).slice(1);
+  return serve(async (asked) => {
+    const path = normalize(asked).slice(1);
     const type = TYPES[extname(path)];
     const isServed = type && SERVED.some((start) => path.startsWith(start));
-    const text = isServed && (await readFile(join(TESTS, path)).catch(() => null));
-    if (!text) return response.writeHead(404).end();
-    response.writeHead(200, { 'Content-Type': `${type}; charset=utf-8` }).end(text);
+    return isServed && { type, text: await readFile(join(TESTS, path)).catch(() => null) };
   });
-  await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
-  return {
-    url: `http://127.0.0.1:${server.address().port}`,
-    stop: () =>
-      new Promise((closed) => {
-        server.close(closed);
-        server.closeAllConnections();
-      }),
-  };
 }
 
 /** Pages of one SDK and transport in one browser, and what they leave behind in Node. */
